@@ -1,0 +1,21 @@
+"""Models: load or make them, choose which parameters move."""
+
+from manyshot.models.loading import context_window, count_parameters, load_model, LoadedModel, model_identity
+from manyshot.models.options import ModelOptions, ScratchOptions, TuningOptions
+from manyshot.models.scratch import make_model, train_tokenizer
+from manyshot.models.tuning import prepare_tuning, TunedModel
+
+__all__ = [
+    "LoadedModel",
+    "ModelOptions",
+    "ScratchOptions",
+    "TunedModel",
+    "TuningOptions",
+    "context_window",
+    "count_parameters",
+    "load_model",
+    "make_model",
+    "model_identity",
+    "prepare_tuning",
+    "train_tokenizer",
+]

@@ -1,0 +1,249 @@
+"""The SGD experiment: pre-train on many tasks, tune on one, all seeds and methods side by side as stacked matrices.
+
+A method is a pair of moving parameters {all, KQ, Q, K, V} and a loss:
+    ZS        zero-shot loss on theta_0
+    ZS+FS     ZS + w_t FS,  FS = m-shot loss on theta_0,       w_t = (T-1-t)/(T-1)      (the paper's auxiliary)
+    ZS+MT     ZS + w_t MT,  MT = m-shot loss over fresh tasks, the same w_t              (ours)
+    ZS+FS/1, ZS+MT/1        the same two with w_t = 1 throughout, so that the auxiliary never fades
+Merged methods (all, KQ, V) train Q = W_q with W_k = I held; Q and K alone train one factor of the balanced split of the
+pre-trained Q (model.split_balanced). Settings follow the published code: SGD, momentum .9, lr .01, gradient norm clipped at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from manyshot.errors import TheoryError
+from manyshot.theory.data import draw_tasks, torch_generator
+from manyshot.theory.model import Merged, Separate, merge, split_balanced
+from manyshot.theory.setting import Setting
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+PARTS = ("all", "KQ", "Q", "K", "V")
+LOSSES = ("ZS", "ZS+FS", "ZS+MT", "ZS+FS/1", "ZS+MT/1")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DescentPlan:
+    """Hold the settings of the experiment; the defaults are the published ones but for the batch."""
+
+    pretraining_steps: int = 5000
+    tuning_steps: int = 5000
+    batch_prompts: int = 1000
+    """Prompts in a batch (5000 in the published code)."""
+    tuning_points: int = 100_000
+    """Labelled points of theta_0 in the tuning set."""
+    n_seeds: int = 5
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    clip_norm: float = 1.0
+    init_std: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DescentResult:
+    """Hold the pre-trained and the tuned models of every seed, and each seed's target task."""
+
+    theta_0: Float[Tensor, "seed d"]
+    pretrained: Merged
+    """Leading axis: seed."""
+    tuned: dict[str, Merged]
+    """Method name, such as `V ZS+FS`, to models; leading axis: seed."""
+
+
+def run_descent(setting: Setting, plan: DescentPlan, progress: Progress = lambda stage, step, steps: None) -> DescentResult:
+    """Run pre-training and all tunings; every seed draws its own initial weights, data and target task.
+
+    Raises TheoryError for step counts, a batch or a number of seeds below 1, and for losses that are no longer finite.
+    """
+    for name in ("pretraining_steps", "tuning_steps", "batch_prompts", "tuning_points", "n_seeds"):
+        if getattr(plan, name) < 1:
+            raise TheoryError(f"{name} is {getattr(plan, name)}; it must be at least 1")
+    source = torch_generator(plan.seed, "descent")
+    theta_0 = draw_tasks(setting, plan.n_seeds, source)
+    pretrained = _pretrain(setting, plan, source, progress)
+    tuned = _tune(setting, plan, pretrained, theta_0, source, progress)
+    methods = [f"{part} {loss}" for loss in LOSSES for part in PARTS]
+    for name, model in (("pre-training", pretrained), ("tuning", tuned)):
+        if not bool(torch.isfinite(model.query_key).all() and torch.isfinite(model.value).all()):
+            raise TheoryError(f"{name} diverged at learning rate {plan.learning_rate}; use a smaller one")
+    each = {m: Merged(tuned.query_key[:, i].double(), tuned.value[:, i].double()) for i, m in enumerate(methods)}
+    start = Merged(pretrained.query_key[:, 0].double(), pretrained.value[:, 0].double())
+    return DescentResult(theta_0=theta_0.double(), pretrained=start, tuned=each)
+
+
+def for_target(setting: Setting, theta_0: Float[Tensor, " d"]) -> Setting:
+    """Return the setting with another target task: the one a seed was tuned on."""
+    return replace(setting, theta_0=theta_0.double())
+
+
+def _pretrain(setting: Setting, plan: DescentPlan, source: torch.Generator, progress: Progress) -> Merged:
+    dim, seeds = setting.dim, plan.n_seeds
+    query = torch.randn(seeds, 1, dim, dim, generator=source) * plan.init_std
+    value = torch.randn(seeds, 1, dim, generator=source) * plan.init_std
+    model = Separate(query=query, key=torch.eye(dim).expand(seeds, 1, dim, dim).clone(), value=value)
+    trainer = _Descent(plan, model, {"query": torch.ones(1), "value": torch.ones(1)})
+    for step in range(plan.pretraining_steps):
+        theta = draw_tasks(setting, seeds * plan.batch_prompts, source)
+        moments, query_token, answer = _fresh_batch(setting, seeds, plan.batch_prompts, theta, source)
+        merged = merge(trainer.model)
+        trainer.step(_loss(merged, moments, query_token, answer).sum())
+        progress("pre-training", step + 1, plan.pretraining_steps)
+    return trainer.result
+
+
+def _tune(
+    setting: Setting, plan: DescentPlan, pretrained: Merged, theta_0: Tensor, source: torch.Generator, progress: Progress
+) -> Merged:
+    n_parts, n_losses, seeds, batch = len(PARTS), len(LOSSES), plan.n_seeds, plan.batch_prompts
+    one = _starting_points(pretrained)
+    model = Separate(
+        query=one.query.repeat(1, n_losses, 1, 1), key=one.key.repeat(1, n_losses, 1, 1), value=one.value.repeat(1, n_losses, 1)
+    )
+    moving = {
+        "query": torch.tensor([p in ("all", "KQ", "Q") for p in PARTS]).float().repeat(n_losses),
+        "key": torch.tensor([p == "K" for p in PARTS]).float().repeat(n_losses),
+        "value": torch.tensor([p in ("all", "V") for p in PARTS]).float().repeat(n_losses),
+    }
+    trainer = _Descent(plan, model, moving)
+    points = _tuning_set(setting, plan, theta_0, source)
+    target = torch.tensor([["FS" in loss] for loss in LOSSES]).float().repeat(1, n_parts).reshape(-1)
+    many = torch.tensor([["MT" in loss] for loss in LOSSES]).float().repeat(1, n_parts).reshape(-1)
+    held = torch.tensor([[loss.endswith("/1")] for loss in LOSSES]).float().repeat(1, n_parts).reshape(-1)
+    for step in range(plan.tuning_steps):
+        fade = (plan.tuning_steps - 1 - step) / max(plan.tuning_steps - 1, 1)
+        weight = held + (1 - held) * fade
+        merged = merge(trainer.model)
+        _, query_token, answer = _moments(*_pick(points, batch, 1, source))
+        loss = _zero_shot_loss(merged, query_token, answer).sum()
+        loss = loss + _auxiliary(merged, target, weight, _moments(*_pick(points, batch, setting.m + 1, source)))
+        theta = draw_tasks(setting, seeds * batch, source)
+        loss = loss + _auxiliary(merged, many, weight, _fresh_batch(setting, seeds, batch, theta, source))
+        trainer.step(loss)
+        progress("tuning", step + 1, plan.tuning_steps)
+    return trainer.result
+
+
+def _starting_points(pretrained: Merged) -> Separate:
+    """Stack the start of each set of moving parameters; all five predict the same."""
+    split = split_balanced(Merged(pretrained.query_key[:, 0], pretrained.value[:, 0]))
+    whole, eye = pretrained.query_key[:, 0], torch.eye(pretrained.query_key.shape[-1]).expand_as(pretrained.query_key[:, 0])
+    factored = [part in ("Q", "K") for part in PARTS]
+    return Separate(
+        query=torch.stack([split.query if f else whole for f in factored], dim=1),
+        key=torch.stack([split.key if f else eye for f in factored], dim=1),
+        value=pretrained.value.expand(-1, len(PARTS), -1),
+    )
+
+
+def _auxiliary(merged: Merged, chosen: Tensor, weight: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Return the weighted few-shot loss summed over the chosen models; the others are not computed."""
+    index = chosen.nonzero()[:, 0]
+    part = Merged(merged.query_key[:, index], merged.value[:, index])
+    return (_loss(part, *batch) * weight[index]).sum()
+
+
+def _loss(
+    model: Merged, moments: Float[Tensor, "seed prompt dim dim"], query: Float[Tensor, "seed prompt dim"], answer: Tensor
+) -> Float[Tensor, "seed model"]:
+    """Return each model's mean squared error; f = z_q' Q S v needs a prompt's second moments S only."""
+    seeds, batch, dim = query.shape
+    n_models = model.value.shape[1]
+    stacked = model.query_key.permute(0, 2, 1, 3).reshape(seeds, dim, n_models * dim)
+    reach = (query @ stacked).reshape(seeds, batch, n_models, dim)
+    read = (moments.reshape(seeds, batch * dim, dim) @ model.value.mT).reshape(seeds, batch, dim, n_models)
+    prediction = (reach * read.mT).sum(-1)
+    return ((prediction - answer.unsqueeze(-1)) ** 2).mean(1)
+
+
+def _zero_shot_loss(model: Merged, query: Float[Tensor, "seed prompt dim"], answer: Tensor) -> Float[Tensor, "seed model"]:
+    """Return each model's mean squared error on lone query tokens, f = (z_q' Q z_q)(v.z_q)."""
+    seeds, batch, dim = query.shape
+    outer = (query.unsqueeze(-1) * query.unsqueeze(-2)).reshape(seeds, batch, dim * dim)
+    score = outer @ model.query_key.reshape(seeds, -1, dim * dim).mT
+    prediction = score * (query @ model.value.mT)
+    return ((prediction - answer.unsqueeze(-1)) ** 2).mean(1)
+
+
+def _moments(x: Float[Tensor, "seed prompt token d"], y: Float[Tensor, "seed prompt token"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return S = (1/N) sum z z' with the last label blanked, the query token, and its true label."""
+    seeds, batch, tokens, d = x.shape
+    z = torch.cat([torch.ones_like(y).unsqueeze(-1), x, y.unsqueeze(-1)], dim=-1)
+    z[:, :, -1, -1] = 0
+    flat = z.reshape(seeds * batch, tokens, d + 2)
+    moments = torch.bmm(flat.mT, flat).reshape(seeds, batch, d + 2, d + 2) / tokens
+    return moments, z[:, :, -1], y[:, :, -1]
+
+
+def _fresh_batch(
+    setting: Setting, seeds: int, batch: int, theta: Float[Tensor, "prompt d"], source: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw prompts with their own task each."""
+    x = torch.randn(seeds * batch, setting.m + 1, setting.d, generator=source)
+    x = _shape_inputs(setting, x)
+    noise = torch.randn(seeds * batch, setting.m + 1, generator=source) * setting.noise**0.5
+    y = (x @ theta.unsqueeze(-1)).squeeze(-1) + noise
+    return _moments(x.reshape(seeds, batch, -1, setting.d), y.reshape(seeds, batch, -1))
+
+
+def _tuning_set(setting: Setting, plan: DescentPlan, theta_0: Tensor, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw each seed's fixed set of labelled points of its target task."""
+    x = _shape_inputs(setting, torch.randn(plan.n_seeds, plan.tuning_points, setting.d, generator=source))
+    noise = torch.randn(plan.n_seeds, plan.tuning_points, generator=source) * setting.noise**0.5
+    return x, (x @ theta_0.unsqueeze(-1)).squeeze(-1) + noise
+
+
+def _pick(points: tuple[Tensor, Tensor], batch: int, tokens: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw batch x tokens points of each seed's tuning set, with replacement."""
+    x, y = points
+    seeds, size, d = x.shape
+    index = torch.randint(size, (seeds, batch * tokens), generator=source)
+    flat = (index + torch.arange(seeds).unsqueeze(-1) * size).reshape(-1)
+    return x.reshape(-1, d)[flat].reshape(seeds, batch, tokens, d), y.reshape(-1)[flat].reshape(seeds, batch, tokens)
+
+
+def _shape_inputs(setting: Setting, x: Tensor) -> Tensor:
+    if torch.equal(setting.sigma, torch.eye(setting.d, dtype=torch.float64)):
+        return x
+    return x @ torch.linalg.cholesky(setting.sigma).T.to(x.dtype)
+
+
+class _Descent:
+    """Step every model of a stack at once; the gradient norm is clipped model by model, as if each trained alone."""
+
+    def __init__(self, plan: DescentPlan, model: Separate, moving: dict[str, Tensor]):
+        self.plan = plan
+        self.weights = {
+            name: getattr(model, name).contiguous().clone().requires_grad_(name in moving) for name in ("query", "key", "value")
+        }
+        self.moving = {name: mask.reshape(1, -1, *[1] * (self.weights[name].dim() - 2)) for name, mask in moving.items()}
+        self.speed = {name: torch.zeros_like(self.weights[name]) for name in moving}
+
+    @property
+    def model(self) -> Separate:
+        return Separate(**self.weights)
+
+    @property
+    def result(self) -> Merged:
+        return merge(Separate(**{name: weight.detach() for name, weight in self.weights.items()}))
+
+    def step(self, loss: Tensor) -> None:
+        names = list(self.moving)
+        found = torch.autograd.grad(loss, [self.weights[name] for name in names])
+        with torch.no_grad():
+            gradients = {name: gradient * self.moving[name] for name, gradient in zip(names, found, strict=True)}
+            norm = sum((g**2).flatten(2).sum(-1) for g in gradients.values())
+            shrink = (self.plan.clip_norm / (torch.as_tensor(norm).sqrt() + 1e-6)).clamp(max=1.0)
+            for name, gradient in gradients.items():
+                scaled = gradient * shrink.reshape(*shrink.shape, *[1] * (gradient.dim() - 2))
+                self.speed[name].mul_(self.plan.momentum).add_(scaled)
+                self.weights[name].sub_(self.speed[name], alpha=self.plan.learning_rate)
