@@ -10,10 +10,38 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from manyshot.models import train_tokenizer
 from manyshot.tasks import Example, Task
 
-WORDS = (
-    "apple river stone cloud tiger lemon piano table green seven winter garden rocket silver candle forest "
-    "window bridge mirror basket button castle pepper ticket violin walnut yellow zebra anchor blanket"
-).split()
+WORDS = [
+    "apple",
+    "river",
+    "stone",
+    "cloud",
+    "tiger",
+    "lemon",
+    "piano",
+    "table",
+    "green",
+    "seven",
+    "winter",
+    "garden",
+    "rocket",
+    "silver",
+    "candle",
+    "forest",
+    "window",
+    "bridge",
+    "mirror",
+    "basket",
+    "button",
+    "castle",
+    "pepper",
+    "ticket",
+    "violin",
+    "walnut",
+    "yellow",
+    "zebra",
+    "anchor",
+    "blanket",
+]
 LABELS = ("north", "south", "east side")
 _SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -96,6 +124,4 @@ def copy_task(name: str = "copy", n_train: int = 40, n_test: int = 8, seed: int 
     """Free text: answer with the first word."""
     rng = np.random.default_rng(seed)
     rows = [Example(f"{a} {b} {i}", str(a)) for i, (a, b) in enumerate(rng.choice(WORDS, (n_train + n_test, 2)))]
-    return Task(
-        name, "qa", "Repeat the first word.", "exact_match", None, train=rows[:n_train], test=rows[n_train:]
-    )
+    return Task(name, "qa", "Repeat the first word.", "exact_match", None, train=rows[:n_train], test=rows[n_train:])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from manyshot.inference import Chain, Prefix, ROOT, why_not_branched
+from manyshot.inference import ROOT, Chain, Prefix, why_not_branched
 from tests import tiny
 
 BRANCHED = ["llama", "mistral", "gemma2", "gemma3", "qwen3", "phi3", "gpt_neox", "gpt2", "olmo2"]

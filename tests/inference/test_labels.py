@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from manyshot.errors import EvaluationError
-from manyshot.inference import build_trie, Chain, choose_labels, Prefix, ROOT
+from manyshot.inference import ROOT, Chain, Prefix, build_trie, choose_labels
 from tests import tiny
 
 labels_strategy = st.lists(

@@ -2,7 +2,7 @@
 
 from manyshot.episodes.dataset import EpisodeDataset
 from manyshot.episodes.encoding import EncodedTask, Encoder, Pieces
-from manyshot.episodes.episode import answer_labels, build_episode, Episode
+from manyshot.episodes.episode import Episode, answer_labels, build_episode
 from manyshot.episodes.options import EpisodeOptions, MixOptions
 from manyshot.episodes.sampling import choose_examples, draw_demonstrations, draw_queries
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from manyshot.episodes.encoding import EncodedTask, Encoder
-from manyshot.episodes.episode import answer_labels, build_episode, Episode
+from manyshot.episodes.episode import Episode, answer_labels, build_episode
 from manyshot.episodes.options import EpisodeOptions, MixOptions
 from manyshot.episodes.sampling import choose_examples, task_probabilities
 from manyshot.errors import EpisodeError

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from manyshot.inference.prefix import Chain, Prefix, ROOT
+from manyshot.inference.prefix import ROOT, Chain, Prefix
 
 # largest difference of logits between branched and re-encoded reading, in units of their spread
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}

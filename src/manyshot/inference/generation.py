@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from manyshot.inference.prefix import Chain, ROOT, Row
+from manyshot.inference.prefix import ROOT, Chain, Row
 
 # the stop text is looked for in the last tokens only; it never spans more
 _TAIL_TOKENS = 12

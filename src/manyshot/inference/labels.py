@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from manyshot.inference.prefix import Chain, ROOT, Row
+from manyshot.inference.prefix import ROOT, Chain, Row
 from manyshot.inference.trie import LabelTrie
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def choose_labels(
     for search, end, children in zip(searches, ends, _children(trie, logits, [0] * len(prompts)), strict=True):
         search.expand(0, end, 0.0, children)
     while wave := [(search, node) for search in searches for node in search.next_nodes()]:
-        chains = [Chain(search.row_node[trie_parent], np.array([trie.tokens[node]])) for search, (trie_parent, node) in wave]
+        chains = [
+            Chain(search.row_node[trie_parent], np.array([trie.tokens[node]])) for search, (trie_parent, node) in wave
+        ]
         ends, logits = row.append(chains)
         below = _children(trie, logits, [node for _, (_, node) in wave])
         for (search, (_, node)), end, children in zip(wave, ends, below, strict=True):

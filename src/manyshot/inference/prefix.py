@@ -126,7 +126,9 @@ class BranchedRow:
             end = at + len(chain.ids)
             if chain.parent != ROOT:
                 visible[at:end, :old] = self._visible[chain.parent, :old]
-            visible[at:end, old + at : old + end] = torch.ones(end - at, end - at, dtype=torch.bool, device=device).tril_()
+            visible[at:end, old + at : old + end] = torch.ones(
+                end - at, end - at, dtype=torch.bool, device=device
+            ).tril_()
             start = n_prefix if chain.parent == ROOT else int(self._positions[n_prefix + chain.parent]) + 1
             positions[at:end] = torch.arange(start, start + end - at, device=device)
             keep[at if every else end - 1 : end] = True

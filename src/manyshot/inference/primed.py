@@ -10,7 +10,7 @@ from manyshot.episodes import Encoder
 from manyshot.errors import EvaluationError
 from manyshot.inference.branching import why_not_branched
 from manyshot.inference.generation import generate
-from manyshot.inference.labels import choose_labels, Scoring
+from manyshot.inference.labels import Scoring, choose_labels
 from manyshot.inference.prefix import Prefix
 from manyshot.inference.trie import build_trie
 from manyshot.models import context_window
@@ -99,6 +99,14 @@ class PrimedTask:
                     for text in generate(row, part, self.reader.tokenizer, stop=stop, max_new_tokens=max_new_tokens):
                         answers.append(Answer(self.task.template.parse_answer(text.text), text.logprob))
         return answers
+
+    def without_cache(self) -> "PrimedTask":
+        """Return the same task, primed alike, that reads everything from the start for each query: the check on this one."""
+        other = PrimedTask(self.reader, self.task)
+        other.prefix = Prefix(self.reader.model, cached=False)
+        other.prefix.extend(self.prefix.ids)
+        other.n_shots = self.n_shots
+        return other
 
     def trie(self, score_stop: bool) -> Any:
         """Return the task's labels as a trie, made once."""

@@ -55,7 +55,9 @@ def build_trie(labels: Sequence[Sequence[int]]) -> LabelTrie:
                 label_at.append(-1)
             node = children[node][token]
         if label_at[node] != -1:
-            raise EvaluationError(f"labels {label_at[node]} and {label} have the same tokens, so no score tells them apart")
+            raise EvaluationError(
+                f"labels {label_at[node]} and {label} have the same tokens, so no score tells them apart"
+            )
         label_at[node] = label
         ends.append(node)
     depth = [0] * len(tokens)

@@ -1,9 +1,9 @@
 """Models: load or make them, choose which parameters move."""
 
-from manyshot.models.loading import context_window, count_parameters, load_model, LoadedModel, model_identity
+from manyshot.models.loading import LoadedModel, context_window, count_parameters, load_model, model_identity
 from manyshot.models.options import ModelOptions, ScratchOptions, TuningOptions
 from manyshot.models.scratch import make_model, train_tokenizer
-from manyshot.models.tuning import prepare_tuning, TunedModel
+from manyshot.models.tuning import TunedModel, prepare_tuning
 
 __all__ = [
     "LoadedModel",

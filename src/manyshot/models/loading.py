@@ -51,7 +51,9 @@ def load_model(options: ModelOptions | str | Path) -> LoadedModel:
             dtype=dtype,
             attn_implementation=options.attn_implementation,
             device_map=options.device_map,
-            quantization_config=BitsAndBytesConfig(**options.quantization_config) if options.quantization_config else None,
+            quantization_config=BitsAndBytesConfig(**options.quantization_config)
+            if options.quantization_config
+            else None,
             use_safetensors=True,
             **common,
         )

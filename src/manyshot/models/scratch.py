@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from tokenizers import decoders, models, pre_tokenizers, Tokenizer, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from manyshot.models.loading import count_parameters, LoadedModel, make_config
+from manyshot.models.loading import LoadedModel, count_parameters, make_config
 from manyshot.models.options import ScratchOptions
 
 END = "<|end|>"

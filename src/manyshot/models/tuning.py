@@ -44,17 +44,21 @@ def prepare_tuning(model: Any, options: TuningOptions) -> TunedModel:
 
 def _merge_refused(model: Any, preset: str) -> None:
     if hasattr(model, "peft_config"):
-        raise ModelError(f"the model is an adapter on a base; merge it first (merge_and_unload), or tune with lora, not {preset}")
+        raise ModelError(
+            f"the model is an adapter on a base; merge it first (merge_and_unload), or tune with lora, not {preset}"
+        )
 
 
 def _add_lora(model: Any, fields: dict[str, Any]) -> Any:
     import inspect
 
-    from peft import get_peft_model, LoraConfig
+    from peft import LoraConfig, get_peft_model
 
     if hasattr(model, "peft_config"):
         if fields:
-            raise ModelError("the model has an adapter already, with its own settings; leave tuning.lora empty to go on with it")
+            raise ModelError(
+                "the model has an adapter already, with its own settings; leave tuning.lora empty to go on with it"
+            )
         return model
     known = inspect.signature(LoraConfig).parameters
     for key in fields:
@@ -77,7 +81,9 @@ def _only_values(model: Any) -> None:
         )
     chosen = [p for name, p in model.named_parameters() if f".{VALUE_PROJECTION}." in name]
     if not chosen:
-        raise ModelError(f"tuning.preset value_only: no parameter of {kind} is called {VALUE_PROJECTION}; use lora or full")
+        raise ModelError(
+            f"tuning.preset value_only: no parameter of {kind} is called {VALUE_PROJECTION}; use lora or full"
+        )
     model.requires_grad_(False)
     for parameter in chosen:
         parameter.requires_grad_(True)

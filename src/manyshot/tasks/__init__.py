@@ -2,11 +2,11 @@
 
 from manyshot.tasks.corpus import Corpus, open_corpus
 from manyshot.tasks.folder import is_task_folder, load_task, save_task
-from manyshot.tasks.leaks import drop_leaks, find_leaks, Leak, refuse_leaks
+from manyshot.tasks.leaks import Leak, drop_leaks, find_leaks, refuse_leaks
 from manyshot.tasks.options import SuiteOptions
-from manyshot.tasks.suite import load_tasks, open_suite, Suite
-from manyshot.tasks.task import Example, Metric, METRICS, Task
-from manyshot.tasks.template import default_template, Template
+from manyshot.tasks.suite import Suite, load_tasks, open_suite
+from manyshot.tasks.task import METRICS, Example, Metric, Task
+from manyshot.tasks.template import Template, default_template
 
 __all__ = [
     "METRICS",

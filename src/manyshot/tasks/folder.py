@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from manyshot.errors import ManyshotError, nearest, TaskError
+from manyshot.errors import ManyshotError, TaskError, nearest
 from manyshot.files import json_line, read_json, read_lines, write_json, write_text
-from manyshot.tasks.task import Example, Metric, Task
-from manyshot.tasks.template import default_template, Template
+from manyshot.tasks.task import Example, Task
+from manyshot.tasks.template import Template, default_template
 
 DESCRIPTIONS = ("task.json", "task.yaml")
 REQUIRED = ("name", "metric")
@@ -114,7 +114,9 @@ def _read_pool(file: Path, columns: dict[str, str], labels: tuple[str, ...] | No
     allowed = None if labels is None else set(labels)
     for number, row in _rows(file):
         if not isinstance(row, dict):
-            raise TaskError(f"{file}:{number}: a {type(row).__name__}; every line must be an object with the fields of a row")
+            raise TaskError(
+                f"{file}:{number}: a {type(row).__name__}; every line must be an object with the fields of a row"
+            )
         values: list[str] = []
         for column in (columns["input"], columns["output"]):
             value = row.get(column)
@@ -176,4 +178,3 @@ def _read_template(value: Any, place: Path, outputs: list[str]) -> Template:
         return Template(**{"stop": default_template(outputs).stop, **value})
     except TaskError as error:
         raise TaskError(f"{place}: {error}") from None
-

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manyshot.errors import nearest, TaskError
+from manyshot.errors import TaskError, nearest
 from manyshot.files import read_json
 from manyshot.tasks.folder import is_task_folder, load_task
 from manyshot.tasks.task import Task

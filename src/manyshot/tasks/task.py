@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args, Literal
+from typing import Literal, get_args
 
-from manyshot.errors import nearest, TaskError
+from manyshot.errors import TaskError, nearest
 from manyshot.files import hash_text
 from manyshot.tasks.template import Template
 

@@ -33,7 +33,9 @@ class Template:
     def __post_init__(self) -> None:
         for field, placeholder in (("prompt", "{input}"), ("answer", "{output}")):
             if placeholder not in getattr(self, field):
-                raise TaskError(f'template.{field} is {getattr(self, field)!r}; it needs the placeholder "{placeholder}"')
+                raise TaskError(
+                    f'template.{field} is {getattr(self, field)!r}; it needs the placeholder "{placeholder}"'
+                )
         if not self.stop:
             raise TaskError('template.stop is empty; an answer needs an end, for example "\\n"')
 

@@ -1,7 +1,8 @@
 """The closed forms P, F, V and W, and the joined family that holds all of them, for any Sigma, noise and task.
 
-Notation: ||t||^2 = t' Sigma t, <t, u> = t' Sigma u; every error includes the noise floor s2. Each function takes any number of
-tasks (leading axes of theta) and of shots, and returns (*task, shots). Source: arXiv 2602.23197, re-derived; docs/theory.md.
+Notation: ||t||^2 = t' Sigma t, <t, u> = t' Sigma u; every error includes the noise floor s2. Each function takes any
+number of tasks (leading axes of theta) and of shots, and returns (*task, shots). Source: arXiv 2602.23197,
+re-derived; docs/theory.md.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def best_pretraining_matrix(setting: Setting) -> Float[Tensor, "d d"]:
     return (setting.m + 1) * torch.linalg.inv((setting.m + 1) * setting.sigma + ridge * eye)
 
 
-def error_pretrained(setting: Setting, n: Shots, theta: Float[Tensor, "*task d"], a: float) -> Float[Tensor, "*task shots"]:
+def error_pretrained(
+    setting: Setting, n: Shots, theta: Float[Tensor, "*task d"], a: float
+) -> Float[Tensor, "*task shots"]:
     """P. Return the error of the pre-trained model, v_y = 1 and Q_xx = a Sigma^-1.
 
     Err_P = ||theta||^2 (1 - 2an/(n+1) + a^2 n(n+1+d)/(n+1)^2) + a^2 n d s2/(n+1)^2 + s2.
@@ -84,8 +87,8 @@ def best_weight(setting: Setting, n: Shots, theta: Float[Tensor, "*task d"]) -> 
     """W. Return the w that the few-shot loss on theta picks, with v_x at the zero-shot optimum.
 
     w* = [(n+1)||theta||^2 - (n+3+2d) <theta,theta_0>/(d+4)] / [(n+1+d)||theta||^2 + d s2].
-    Limit (d+3)/(d+4) for theta_0 but (d+5)/(d+4) for -theta_0: the trade-off. At n = 0 the loss does not depend on w; the
-    value returned there is the formula's.
+    Limit (d+3)/(d+4) for theta_0 but (d+5)/(d+4) for -theta_0: the trade-off. At n = 0 the loss does not depend on w;
+    the value returned there is the formula's.
     """
     shots, d = shot_counts(n), setting.d
     own = inner(setting, theta, theta).unsqueeze(-1)

@@ -6,7 +6,8 @@ A method is a pair of moving parameters {all, KQ, Q, K, V} and a loss:
     ZS+MT     ZS + w_t MT,  MT = m-shot loss over fresh tasks, the same w_t              (ours)
     ZS+FS/1, ZS+MT/1        the same two with w_t = 1 throughout, so that the auxiliary never fades
 Merged methods (all, KQ, V) train Q = W_q with W_k = I held; Q and K alone train one factor of the balanced split of the
-pre-trained Q (model.split_balanced). Settings follow the published code: SGD, momentum .9, lr .01, gradient norm clipped at 1.
+pre-trained Q (model.split_balanced). Settings follow the published code: SGD, momentum .9, lr .01, gradient norm
+clipped at 1.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from manyshot.errors import TheoryError
-from manyshot.theory.data import draw_tasks, torch_generator
+from manyshot.theory.data import draw_inputs, draw_tasks, torch_generator
 from manyshot.theory.model import Merged, Separate, merge, split_balanced
 from manyshot.theory.setting import Setting
 
@@ -46,21 +47,28 @@ class DescentPlan:
     momentum: float = 0.9
     clip_norm: float = 1.0
     init_std: float = 0.05
+    average_last: float = 0.1
+    """Share of the last tuning steps whose weights are averaged, besides the last step's; see DescentResult."""
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DescentResult:
-    """Hold the pre-trained and the tuned models of every seed, and each seed's target task."""
+    """Hold the models of every method and seed, and each seed's target task.
+
+    Models go by method, `pretrained` or such as `V ZS+FS`; their leading axis is the seed.
+    """
 
     theta_0: Float[Tensor, "seed d"]
-    pretrained: Merged
-    """Leading axis: seed."""
-    tuned: dict[str, Merged]
-    """Method name, such as `V ZS+FS`, to models; leading axis: seed."""
+    last: dict[str, Merged]
+    """Weights of the last step, as in the published code."""
+    averaged: dict[str, Merged]
+    """The same with weights averaged over the last steps: what descent circles around, without the noise of one batch."""
 
 
-def run_descent(setting: Setting, plan: DescentPlan, progress: Progress = lambda stage, step, steps: None) -> DescentResult:
+def run_descent(
+    setting: Setting, plan: DescentPlan, progress: Progress = lambda stage, step, steps: None
+) -> DescentResult:
     """Run pre-training and all tunings; every seed draws its own initial weights, data and target task.
 
     Raises TheoryError for step counts, a batch or a number of seeds below 1, and for losses that are no longer finite.
@@ -71,14 +79,19 @@ def run_descent(setting: Setting, plan: DescentPlan, progress: Progress = lambda
     source = torch_generator(plan.seed, "descent")
     theta_0 = draw_tasks(setting, plan.n_seeds, source)
     pretrained = _pretrain(setting, plan, source, progress)
-    tuned = _tune(setting, plan, pretrained, theta_0, source, progress)
+    tuned = _tune(setting, plan, pretrained[0], theta_0, source, progress)
     methods = [f"{part} {loss}" for loss in LOSSES for part in PARTS]
-    for name, model in (("pre-training", pretrained), ("tuning", tuned)):
-        if not bool(torch.isfinite(model.query_key).all() and torch.isfinite(model.value).all()):
-            raise TheoryError(f"{name} diverged at learning rate {plan.learning_rate}; use a smaller one")
-    each = {m: Merged(tuned.query_key[:, i].double(), tuned.value[:, i].double()) for i, m in enumerate(methods)}
-    start = Merged(pretrained.query_key[:, 0].double(), pretrained.value[:, 0].double())
-    return DescentResult(theta_0=theta_0.double(), pretrained=start, tuned=each)
+    kinds = []
+    for start, stack in zip(pretrained, tuned, strict=True):
+        for stage, model in (("pre-training", start), ("tuning", stack)):
+            if not bool(torch.isfinite(model.query_key).all() and torch.isfinite(model.value).all()):
+                raise TheoryError(f"{stage} diverged at learning rate {plan.learning_rate}; use a smaller one")
+        kinds.append({"pretrained": _column(start, 0)} | {m: _column(stack, i) for i, m in enumerate(methods)})
+    return DescentResult(theta_0=theta_0.double(), last=kinds[0], averaged=kinds[1])
+
+
+def _column(stack: Merged, index: int) -> Merged:
+    return Merged(stack.query_key[:, index].double(), stack.value[:, index].double())
 
 
 def for_target(setting: Setting, theta_0: Float[Tensor, " d"]) -> Setting:
@@ -86,28 +99,44 @@ def for_target(setting: Setting, theta_0: Float[Tensor, " d"]) -> Setting:
     return replace(setting, theta_0=theta_0.double())
 
 
-def _pretrain(setting: Setting, plan: DescentPlan, source: torch.Generator, progress: Progress) -> Merged:
+def n_averaged(plan: DescentPlan, steps: int) -> int:
+    """Return the number of last steps whose weights are averaged; at least one."""
+    return max(1, round(plan.average_last * steps))
+
+
+def _pretrain(
+    setting: Setting, plan: DescentPlan, source: torch.Generator, progress: Progress
+) -> tuple[Merged, Merged]:
+    """Pre-train one model a seed; return the last models and the averaged ones. Tuning starts from the last."""
     dim, seeds = setting.dim, plan.n_seeds
     query = torch.randn(seeds, 1, dim, dim, generator=source) * plan.init_std
     value = torch.randn(seeds, 1, dim, generator=source) * plan.init_std
     model = Separate(query=query, key=torch.eye(dim).expand(seeds, 1, dim, dim).clone(), value=value)
     trainer = _Descent(plan, model, {"query": torch.ones(1), "value": torch.ones(1)})
     for step in range(plan.pretraining_steps):
-        theta = draw_tasks(setting, seeds * plan.batch_prompts, source)
-        moments, query_token, answer = _fresh_batch(setting, seeds, plan.batch_prompts, theta, source)
-        merged = merge(trainer.model)
-        trainer.step(_loss(merged, moments, query_token, answer).sum())
+        batch = _fresh_batch(setting, seeds, plan.batch_prompts, source)
+        trainer.step(_loss(merge(trainer.model), *batch).sum())
+        if step >= plan.pretraining_steps - n_averaged(plan, plan.pretraining_steps):
+            trainer.remember()
         progress("pre-training", step + 1, plan.pretraining_steps)
-    return trainer.result
+    return trainer.result, trainer.average
 
 
 def _tune(
-    setting: Setting, plan: DescentPlan, pretrained: Merged, theta_0: Tensor, source: torch.Generator, progress: Progress
-) -> Merged:
+    setting: Setting,
+    plan: DescentPlan,
+    pretrained: Merged,
+    theta_0: Tensor,
+    source: torch.Generator,
+    progress: Progress,
+) -> tuple[Merged, Merged]:
+    """Tune all methods of all seeds at once; return the last models and the averaged ones."""
     n_parts, n_losses, seeds, batch = len(PARTS), len(LOSSES), plan.n_seeds, plan.batch_prompts
     one = _starting_points(pretrained)
     model = Separate(
-        query=one.query.repeat(1, n_losses, 1, 1), key=one.key.repeat(1, n_losses, 1, 1), value=one.value.repeat(1, n_losses, 1)
+        query=one.query.repeat(1, n_losses, 1, 1),
+        key=one.key.repeat(1, n_losses, 1, 1),
+        value=one.value.repeat(1, n_losses, 1),
     )
     moving = {
         "query": torch.tensor([p in ("all", "KQ", "Q") for p in PARTS]).float().repeat(n_losses),
@@ -123,20 +152,24 @@ def _tune(
         fade = (plan.tuning_steps - 1 - step) / max(plan.tuning_steps - 1, 1)
         weight = held + (1 - held) * fade
         merged = merge(trainer.model)
-        _, query_token, answer = _moments(*_pick(points, batch, 1, source))
+        _, query_token, answer = _moments(_pick(points, plan, 1, source))
         loss = _zero_shot_loss(merged, query_token, answer).sum()
-        loss = loss + _auxiliary(merged, target, weight, _moments(*_pick(points, batch, setting.m + 1, source)))
-        theta = draw_tasks(setting, seeds * batch, source)
-        loss = loss + _auxiliary(merged, many, weight, _fresh_batch(setting, seeds, batch, theta, source))
+        loss = loss + _auxiliary(merged, target, weight, _moments(_pick(points, plan, setting.m + 1, source)))
+        loss = loss + _auxiliary(merged, many, weight, _fresh_batch(setting, seeds, batch, source))
         trainer.step(loss)
+        if step >= plan.tuning_steps - n_averaged(plan, plan.tuning_steps):
+            trainer.remember()
         progress("tuning", step + 1, plan.tuning_steps)
-    return trainer.result
+    return trainer.result, trainer.average
 
 
 def _starting_points(pretrained: Merged) -> Separate:
     """Stack the start of each set of moving parameters; all five predict the same."""
     split = split_balanced(Merged(pretrained.query_key[:, 0], pretrained.value[:, 0]))
-    whole, eye = pretrained.query_key[:, 0], torch.eye(pretrained.query_key.shape[-1]).expand_as(pretrained.query_key[:, 0])
+    whole, eye = (
+        pretrained.query_key[:, 0],
+        torch.eye(pretrained.query_key.shape[-1]).expand_as(pretrained.query_key[:, 0]),
+    )
     factored = [part in ("Q", "K") for part in PARTS]
     return Separate(
         query=torch.stack([split.query if f else whole for f in factored], dim=1),
@@ -153,7 +186,10 @@ def _auxiliary(merged: Merged, chosen: Tensor, weight: Tensor, batch: tuple[Tens
 
 
 def _loss(
-    model: Merged, moments: Float[Tensor, "seed prompt dim dim"], query: Float[Tensor, "seed prompt dim"], answer: Tensor
+    model: Merged,
+    moments: Float[Tensor, "seed prompt dim dim"],
+    query: Float[Tensor, "seed prompt dim"],
+    answer: Tensor,
 ) -> Float[Tensor, "seed model"]:
     """Return each model's mean squared error; f = z_q' Q S v needs a prompt's second moments S only."""
     seeds, batch, dim = query.shape
@@ -165,7 +201,9 @@ def _loss(
     return ((prediction - answer.unsqueeze(-1)) ** 2).mean(1)
 
 
-def _zero_shot_loss(model: Merged, query: Float[Tensor, "seed prompt dim"], answer: Tensor) -> Float[Tensor, "seed model"]:
+def _zero_shot_loss(
+    model: Merged, query: Float[Tensor, "seed prompt dim"], answer: Tensor
+) -> Float[Tensor, "seed model"]:
     """Return each model's mean squared error on lone query tokens, f = (z_q' Q z_q)(v.z_q)."""
     seeds, batch, dim = query.shape
     outer = (query.unsqueeze(-1) * query.unsqueeze(-2)).reshape(seeds, batch, dim * dim)
@@ -174,47 +212,44 @@ def _zero_shot_loss(model: Merged, query: Float[Tensor, "seed prompt dim"], answ
     return ((prediction - answer.unsqueeze(-1)) ** 2).mean(1)
 
 
-def _moments(x: Float[Tensor, "seed prompt token d"], y: Float[Tensor, "seed prompt token"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return S = (1/N) sum z z' with the last label blanked, the query token, and its true label."""
-    seeds, batch, tokens, d = x.shape
-    z = torch.cat([torch.ones_like(y).unsqueeze(-1), x, y.unsqueeze(-1)], dim=-1)
+def _moments(z: Float[Tensor, "seed prompt token dim"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Blank the label of each prompt's last token (in place); return S = (1/N) sum z z', that token, and its true label."""
+    seeds, batch, tokens, dim = z.shape
+    answer = z[:, :, -1, -1].clone()
     z[:, :, -1, -1] = 0
-    flat = z.reshape(seeds * batch, tokens, d + 2)
-    moments = torch.bmm(flat.mT, flat).reshape(seeds, batch, d + 2, d + 2) / tokens
-    return moments, z[:, :, -1], y[:, :, -1]
+    flat = z.reshape(seeds * batch, tokens, dim)
+    moments = torch.bmm(flat.mT, flat).reshape(seeds, batch, dim, dim) / tokens
+    return moments, z[:, :, -1], answer
 
 
-def _fresh_batch(
-    setting: Setting, seeds: int, batch: int, theta: Float[Tensor, "prompt d"], source: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def _fresh_batch(setting: Setting, seeds: int, batch: int, source: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Draw prompts with their own task each."""
-    x = torch.randn(seeds * batch, setting.m + 1, setting.d, generator=source)
-    x = _shape_inputs(setting, x)
-    noise = torch.randn(seeds * batch, setting.m + 1, generator=source) * setting.noise**0.5
-    y = (x @ theta.unsqueeze(-1)).squeeze(-1) + noise
-    return _moments(x.reshape(seeds, batch, -1, setting.d), y.reshape(seeds, batch, -1))
+    theta = draw_tasks(setting, seeds * batch, source)
+    tokens = _tokens(*draw_inputs(setting, seeds * batch, setting.m, source), theta)
+    return _moments(tokens.reshape(seeds, batch, setting.m + 1, setting.dim))
 
 
-def _tuning_set(setting: Setting, plan: DescentPlan, theta_0: Tensor, source: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw each seed's fixed set of labelled points of its target task."""
-    x = _shape_inputs(setting, torch.randn(plan.n_seeds, plan.tuning_points, setting.d, generator=source))
-    noise = torch.randn(plan.n_seeds, plan.tuning_points, generator=source) * setting.noise**0.5
-    return x, (x @ theta_0.unsqueeze(-1)).squeeze(-1) + noise
+def _tuning_set(
+    setting: Setting, plan: DescentPlan, theta_0: Float[Tensor, "seed d"], source: torch.Generator
+) -> Float[Tensor, "point dim"]:
+    """Draw each seed's fixed set of labelled points of its target task, seed after seed."""
+    x, noise = draw_inputs(setting, plan.n_seeds, plan.tuning_points - 1, source)
+    return _tokens(x, noise, theta_0).reshape(-1, setting.dim)
 
 
-def _pick(points: tuple[Tensor, Tensor], batch: int, tokens: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw batch x tokens points of each seed's tuning set, with replacement."""
-    x, y = points
-    seeds, size, d = x.shape
-    index = torch.randint(size, (seeds, batch * tokens), generator=source)
-    flat = (index + torch.arange(seeds).unsqueeze(-1) * size).reshape(-1)
-    return x.reshape(-1, d)[flat].reshape(seeds, batch, tokens, d), y.reshape(-1)[flat].reshape(seeds, batch, tokens)
+def _pick(
+    points: Float[Tensor, "point dim"], plan: DescentPlan, tokens: int, source: torch.Generator
+) -> Float[Tensor, "seed prompt token dim"]:
+    """Draw a batch of prompts of `tokens` points from each seed's tuning set, with replacement."""
+    seeds = plan.n_seeds
+    index = torch.randint(plan.tuning_points, (seeds, plan.batch_prompts * tokens), generator=source)
+    index += torch.arange(seeds).unsqueeze(-1) * plan.tuning_points
+    return points.index_select(0, index.reshape(-1)).reshape(seeds, plan.batch_prompts, tokens, -1)
 
 
-def _shape_inputs(setting: Setting, x: Tensor) -> Tensor:
-    if torch.equal(setting.sigma, torch.eye(setting.d, dtype=torch.float64)):
-        return x
-    return x @ torch.linalg.cholesky(setting.sigma).T.to(x.dtype)
+def _tokens(x: Float[Tensor, "prompt token d"], noise: Tensor, theta: Float[Tensor, "prompt d"]) -> Tensor:
+    y = (x @ theta.unsqueeze(-1)) + noise.unsqueeze(-1)
+    return torch.cat([torch.ones_like(y), x, y], dim=-1)
 
 
 class _Descent:
@@ -223,10 +258,15 @@ class _Descent:
     def __init__(self, plan: DescentPlan, model: Separate, moving: dict[str, Tensor]):
         self.plan = plan
         self.weights = {
-            name: getattr(model, name).contiguous().clone().requires_grad_(name in moving) for name in ("query", "key", "value")
+            name: getattr(model, name).contiguous().clone().requires_grad_(name in moving)
+            for name in ("query", "key", "value")
         }
-        self.moving = {name: mask.reshape(1, -1, *[1] * (self.weights[name].dim() - 2)) for name, mask in moving.items()}
+        self.moving = {
+            name: mask.reshape(1, -1, *[1] * (self.weights[name].dim() - 2)) for name, mask in moving.items()
+        }
         self.speed = {name: torch.zeros_like(self.weights[name]) for name in moving}
+        self.total = {name: torch.zeros_like(weight) for name, weight in self.weights.items()}
+        self.n_remembered = 0
 
     @property
     def model(self) -> Separate:
@@ -235,6 +275,15 @@ class _Descent:
     @property
     def result(self) -> Merged:
         return merge(Separate(**{name: weight.detach() for name, weight in self.weights.items()}))
+
+    @property
+    def average(self) -> Merged:
+        return merge(Separate(**{name: total / self.n_remembered for name, total in self.total.items()}))
+
+    def remember(self) -> None:
+        self.n_remembered += 1
+        for name, weight in self.weights.items():
+            self.total[name] += weight.detach()
 
     def step(self, loss: Tensor) -> None:
         names = list(self.moving)

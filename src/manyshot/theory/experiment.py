@@ -1,6 +1,7 @@
 """Assemble theory.json: closed forms, Monte Carlo, SGD, general Sigma and the many-task result, in one dictionary.
 
-The setting is the published one (d = 5, s2 = .1, m = 20, Sigma = I, ||theta_0|| = 1), a = w = m/(m+1+d), c = .52, omega = 1.
+The setting is the published one (d = 5, s2 = .1, m = 20, Sigma = I, ||theta_0|| = 1), a = w = m/(m+1+d), c = .52,
+omega = 1.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import torch
 from torch import Tensor
 
 from manyshot.theory import closed_forms as forms
+from manyshot.theory.axial import Optimum, best_axial
 from manyshot.theory.data import torch_generator
 from manyshot.theory.descent import DescentPlan
 from manyshot.theory.descent_report import describe_descent
 from manyshot.theory.many_tasks import (
-    best_axial,
     error_two_heads,
     many_task_weight,
     one_head_price,
@@ -47,7 +48,7 @@ class Preset:
     evaluation_prompts: int = 50_000
     """Prompts on which each seed's trained models are tested."""
     descent: DescentPlan = field(default_factory=DescentPlan)
-    weights: tuple[float, ...] = (0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+    weights: tuple[float, ...] = (0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 20.0)
     """lambda, the weights of the few-shot loss along a frontier."""
     lengths: tuple[int, ...] = (20, 100, 1000, 10_000)
     """m, the shots of the prompts for which a frontier is drawn."""
@@ -59,7 +60,7 @@ FAST = Preset(
     general_prompts=20_000,
     evaluation_prompts=10_000,
     descent=DescentPlan(pretraining_steps=1000, tuning_steps=800, batch_prompts=200, n_seeds=2),
-    weights=(0.2, 1.0, 5.0),
+    weights=(0.2, 1.0),
     lengths=(20, 1000),
 )
 DEFAULT = Preset("default")
@@ -268,11 +269,11 @@ def describe_many_tasks(setting: Setting, preset: Preset) -> dict[str, Any]:
     return {"frontiers": frontiers, "auxiliary_on_target_alone": _point(fs, setting)}
 
 
-def _point(optimum: Any, setting: Setting) -> dict[str, Any]:
+def _point(optimum: Optimum, setting: Setting) -> dict[str, Any]:
     pair = population_error(setting, optimum.model, setting.m, torch.stack([setting.theta_0, setting.foreign]))
     return {
         "zero_shot": optimum.zero_shot,
-        "many": optimum.few_shot,
+        "many": optimum.many,
         "target": float(pair[0, 0]),
         "foreign": float(pair[1, 0]),
         "gradient": optimum.gradient,

@@ -47,7 +47,8 @@ def merge(model: Separate) -> Merged:
 def split_balanced(model: Merged) -> Separate:
     """Return the separate model that predicts the same, with W_q' W_q = W_k' W_k.
 
-    Q = U S W' gives W_q = U S^(1/2), W_k = W S^(1/2): neither factor gets the larger gradient by the accident of a scale.
+    Q = U S W' gives W_q = U S^(1/2), W_k = W S^(1/2): neither factor gets the larger gradient by the accident of a
+    scale.
     """
     left, scale, right = torch.linalg.svd(model.query_key)
     root = scale.sqrt().unsqueeze(-2)
@@ -70,7 +71,8 @@ def predict(model: Merged, prompts: Prompts) -> Float[Tensor, " prompt"]:
 def predict_prefixes(model: Merged, prompts: Prompts) -> Float[Tensor, "prompt shots"]:
     """Return the predictions with the first 0, 1, ..., n demonstrations, all from one pass.
 
-    Attention is linear, so the prompt with k demonstrations is a running sum cut at k; only the 1/(k+1) in front changes.
+    Attention is linear, so the prompt with k demonstrations is a running sum cut at k; only the 1/(k+1) in front
+    changes.
     """
     dtype = prompts.query.dtype
     value = model.value.to(dtype)

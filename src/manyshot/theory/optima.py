@@ -42,9 +42,10 @@ def value_model(setting: Setting, w: float, alpha: float | None = None) -> Merge
 def joined_parameters(setting: Setting, model: Merged) -> dict[str, float]:
     """Return the member of the joined family nearest to a learned model, and how much of the model it leaves out.
 
-    a = tr(Q_xx Sigma)/d, k = Q_00, beta = <v_x, theta_0>/||theta_0||^2, omega = v_y. The scale of Q against v is not pinned by
-    any loss, so k, a, beta, omega are divided or multiplied to make v_y = 1 (when it is not 0). `outside` is the share of the
-    squared entries of Q (its last row aside, which a blank label never reads) and v that the family does not hold.
+    a = tr(Q_xx Sigma)/d, k = Q_00, beta = <v_x, theta_0>/||theta_0||^2, omega = v_y. The scale of Q against v is not
+    pinned by any loss, so k, a, beta, omega are divided or multiplied to make v_y = 1 (when it is not 0). `outside`
+    is the share of the squared entries of Q (its last row aside, which a blank label never reads) and v that the
+    family does not hold.
     """
     Q, v = model.query_key.to(torch.float64), model.value.to(torch.float64)
     t0 = setting.theta_0

@@ -8,7 +8,8 @@ M = E z z' (a demonstration), M_q = E z_q z_q', r = Q M v, p = theta.x_q. With x
     E h^2   = n(n+1) r' M_q r + n tr(Q' M_q Q M) v' M v - 2n (Q' M_q Q)_00 v_0^2      (Isserlis, mean (1, 0, 0))
     E B l g = Bm (l_0 g_0 + <l, g>) + <b, l_0 g + g_0 l> + 2 l' Sg S Sg g             for any affine g(x) = g_0 + g.x
     E B^2 l^2                                                                          by Stein's identity, in `_query_moments`
-Here Sg is Sigma and Bm = E B. P, F, V and the joined family of closed_forms.py are special cases; tests hold them together.
+Here Sg is Sigma and Bm = E B. P, F, V and the joined family of closed_forms.py are special cases; tests hold them
+together.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def average_error(setting: Setting, model: Merged, n: int | list[int] | Tensor) 
 def sphere_rule(d: int) -> tuple[Float[Tensor, "point d"], Float[Tensor, " point"]]:
     """Return points and weights that average every polynomial of degree <= 5 over the unit sphere of R^d.
 
-    +-e_i with weight (4-d) / (2d(d+2)) and (+-e_i +- e_j)/sqrt 2 with weight 1/(d(d+2)); 2 d^2 points (Stroud 1971, U_n 5-2).
+    +-e_i with weight (4-d) / (2d(d+2)) and (+-e_i +- e_j)/sqrt 2 with weight 1/(d(d+2)); 2 d^2 points (Stroud 1971,
+    U_n 5-2).
     """
     eye = torch.eye(d, dtype=torch.float64)
     axes = torch.cat([eye, -eye])

@@ -1,7 +1,8 @@
 """The world of the linear-attention experiment: inputs, noise, prompt length, target task; wrong values are named errors.
 
-Symbols (arXiv 2602.23197): d, Sigma, s2 (label noise variance), m (shots in training prompts), theta_0 (the task tuned on).
-Inner products are taken in Sigma: <t, u> = t' Sigma u, because <t, u> is the covariance of the labels of tasks t and u.
+Symbols (arXiv 2602.23197): d, Sigma, s2 (label noise variance), m (shots in training prompts), theta_0 (the task
+tuned on). Inner products are taken in Sigma: <t, u> = t' Sigma u, because <t, u> is the covariance of the labels of
+tasks t and u.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def make_setting(
 ) -> Setting:
     """Return a checked setting; the defaults are the published experiment (Sigma = I, theta_0 of unit norm).
 
-    Raises TheoryError for d < 1, m < 1, a noise that is negative or not finite, a Sigma that is not a symmetric positive
-    definite (d, d) matrix, or a theta_0 that is not a finite vector of length d other than zero.
+    Raises TheoryError for d < 1, m < 1, a noise that is negative or not finite, a Sigma that is not a symmetric
+    positive definite (d, d) matrix, or a theta_0 that is not a finite vector of length d other than zero.
     """
     if d < 1:
         raise TheoryError(f"d is {d}; the input dimension must be at least 1")
@@ -70,7 +71,9 @@ def make_setting(
     if tuple(theta.shape) != (d,):
         raise TheoryError(f"theta_0 has shape {tuple(theta.shape)}; the setting needs ({d},)")
     if not bool(torch.isfinite(theta).all()) or not bool(theta.abs().max() > 0):
-        raise TheoryError("theta_0 must be finite and other than zero; a task without a direction has nothing to tune on")
+        raise TheoryError(
+            "theta_0 must be finite and other than zero; a task without a direction has nothing to tune on"
+        )
     return Setting(d=d, noise=float(noise), m=m, sigma=covariance, theta_0=theta)
 
 
@@ -84,7 +87,9 @@ def check_covariance(sigma: Tensor, d: int) -> None:
         raise TheoryError("Sigma is not symmetric; a covariance must equal its transpose")
     smallest = float(torch.linalg.eigvalsh(sigma)[0])
     if smallest <= 0:
-        raise TheoryError(f"Sigma is not positive definite: its smallest eigenvalue is {smallest:.3g}, it must be above 0")
+        raise TheoryError(
+            f"Sigma is not positive definite: its smallest eigenvalue is {smallest:.3g}, it must be above 0"
+        )
 
 
 def shot_counts(n: int | Sequence[int] | Tensor) -> Float[Tensor, " shots"]:

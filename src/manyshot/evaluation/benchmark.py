@@ -1,0 +1,211 @@
+"""Benchmark: tasks x shots x draws for one model, cell by cell into a run folder, resumed where it stopped."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from manyshot.episodes import draw_demonstrations, draw_queries
+from manyshot.errors import EvaluationError
+from manyshot.evaluation.metrics import floor_score, score_cell, score_query
+from manyshot.evaluation.options import EvaluationOptions
+from manyshot.inference import Answer, PrimedTask, Reader
+from manyshot.records import CellLog, Prediction, Score
+from manyshot.tasks import Example, Task
+
+# log-probabilities of the same answer, read off the cache and read from the start, in nats
+AGREEMENT_NATS = {torch.float32: 1e-4, torch.float64: 1e-6}
+AGREEMENT_NATS_HALF = 0.5
+BOUNDARY_LIMIT = 0.01
+_CHECKED_TASKS, _CHECKED_QUERIES = 3, 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One task's queries, with what they cost."""
+
+    task: Task
+    queries: list[int]
+    prompt_tokens: int
+    answer_tokens: int
+    floor: float
+
+
+class Benchmark:
+    """Scores one model after another on the same tasks, queries and demonstrations.
+
+    Demonstrations are fixed by (seed, task, draw) and nested in the number of shots, so every method sees the same ones
+    and a curve over shots costs one reading of its longest prefix. A few queries of each run are read again without the
+    cache; EvaluationError when the two readings disagree.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        options: EvaluationOptions,
+        log: CellLog,
+        *,
+        seed: int = 0,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.tasks, self.options, self.log, self.seed, self.say = tasks, options, log, seed, say
+        for task in tasks:
+            if not task.test:
+                raise EvaluationError(f'task "{task.name}" has no test examples; add test.jsonl to its folder')
+
+    def run(self, method: str, reader: Reader, *, check_boundaries: bool = False) -> int:
+        """Score every cell of `method` that is not yet in the log; return the number of tokens read.
+
+        `check_boundaries` stops on a tokenizer that joins a template's pieces into other tokens: right for a model that
+        was not trained here, whose training text had no such seams.
+        """
+        if reader.why_not_branched:
+            self.say(f"{method}: prefixes are read again for every query, {reader.why_not_branched}")
+        tokens = 0
+        checked = _spread(len(self.tasks), _CHECKED_TASKS)
+        for number, task in enumerate(self.tasks):
+            if all(self._done(method, task, k, d) for k in self.options.shots for d in range(self.options.draws)):
+                continue
+            if check_boundaries:
+                self._check_boundary(task, reader)
+            plan = self._plan(task, reader)
+            for draw in range(self.options.draws):
+                tokens += self._run_draw(method, plan, reader, draw, check=number in checked and draw == 0)
+            means = [np.mean([s.score for s in self._scores(method, task, k)]) for k in self.options.shots]
+            curve = "  ".join(f"{k}: {mean:.3f}" for k, mean in zip(self.options.shots, means, strict=True))
+            self.say(f"{method}  {task.name}  {task.metric} by shots [{curve}]  floor {plan.floor:.3f}")
+        return tokens
+
+    def _done(self, method: str, task: Task, shots: int, draw: int) -> bool:
+        return (method, task.name, shots, draw) in self.log.done
+
+    def _scores(self, method: str, task: Task, shots: int) -> list[Score]:
+        return [s for s in self.log.scores if (s.method, s.task, s.shots) == (method, task.name, shots)]
+
+    def _plan(self, task: Task, reader: Reader) -> _Plan:
+        queries = draw_queries(task, self.options.limit, self.seed)
+        lengths = reader.encoder.prompts(task, [task.test[q].input for q in queries]).lengths
+        if task.labels is not None:
+            answer_tokens = max(reader.encoder.answers(task, task.labels).lengths)
+        else:
+            answer_tokens = self.options.max_new_tokens or _longest_answer(task, reader)
+        if reader.window is not None:
+            room = reader.window - len(reader.encoder.header(task)) - answer_tokens
+            fits = lengths <= room
+            if not fits.any():
+                raise EvaluationError(
+                    f'task "{task.name}": no query fits the model\'s {reader.window} tokens; leave the task out'
+                )
+            if not fits.all():
+                self.say(
+                    f"{task.name}: {int((~fits).sum())} of {len(queries)} queries are longer than the model reads; left out"
+                )
+            queries = [q for q, ok in zip(queries, fits, strict=True) if ok]
+            lengths = lengths[fits]
+        targets = [task.test[q].output for q in queries]
+        floor = floor_score(task.metric, task.labels, targets)
+        return _Plan(task, queries, int(lengths.max()), int(answer_tokens), floor)
+
+    def _run_draw(self, method: str, plan: _Plan, reader: Reader, draw: int, *, check: bool) -> int:
+        task, shots = plan.task, self.options.shots
+        demonstrations = [task.train[i] for i in draw_demonstrations(task, max(shots), self.seed, draw)]
+        capacity = _capacity(plan, reader, demonstrations)
+        primed = reader.prime(task)
+        answers: list[Answer] = []
+        for k in shots:
+            actual = min(k, capacity)
+            if self._done(method, task, k, draw):
+                continue
+            if actual > primed.n_shots or not answers:
+                primed.add(demonstrations[primed.n_shots : actual])
+                answers = self._answer(primed, plan)
+            if check and k == shots[-1]:
+                self._check_cache(primed, plan)
+            self._record(method, plan, k, actual, draw, answers)
+        return primed.prefix.tokens_computed
+
+    def _answer(
+        self, primed: PrimedTask, plan: _Plan, n_queries: int | None = None, n_tokens: int = 1 << 30
+    ) -> list[Answer]:
+        return primed.answer(
+            [plan.task.test[q].input for q in plan.queries[:n_queries]],
+            max_new_tokens=min(plan.answer_tokens, n_tokens),
+            score_stop=self.options.score_stop,
+            scoring=self.options.scoring,
+        )
+
+    def _record(self, method: str, plan: _Plan, k: int, actual: int, draw: int, answers: Sequence[Answer]) -> None:
+        task = plan.task
+        predictions = []
+        for query, answer in zip(plan.queries, answers, strict=True):
+            target = task.test[query].output
+            correct = score_query(task.metric, answer.output, target)
+            logprob = round(answer.logprob, 4)
+            predictions.append(
+                Prediction(method, task.name, k, actual, draw, query, answer.output, target, round(correct, 6), logprob)
+            )
+        score = score_cell(
+            task.metric,
+            [p.prediction for p in predictions],
+            [p.target for p in predictions],
+            [p.correct for p in predictions],
+        )
+        row = Score(
+            method,
+            task.name,
+            task.family,
+            task.metric,
+            k,
+            actual,
+            draw,
+            len(predictions),
+            round(score, 6),
+            round(plan.floor, 6),
+        )
+        self.log.add(row, predictions)
+
+    def _check_cache(self, primed: PrimedTask, plan: _Plan) -> None:
+        """Read a few queries again from the start, and stop when an answer's log-probability is another one."""
+        if not primed.reader.cached:
+            return
+        kept = self._answer(primed, plan, _CHECKED_QUERIES, n_tokens=4)
+        fresh = self._answer(primed.without_cache(), plan, _CHECKED_QUERIES, n_tokens=4)
+        allowed = AGREEMENT_NATS.get(primed.reader.model.dtype, AGREEMENT_NATS_HALF)
+        for query, a, b in zip(plan.queries, kept, fresh, strict=False):
+            difference = abs(a.logprob - b.logprob)
+            # equally likely answers may change places
+            if not difference <= allowed * max(1.0, abs(b.logprob)):
+                raise EvaluationError(
+                    f'task "{plan.task.name}", query {query}: with {primed.n_shots} shots "{a.output}" has log-probability '
+                    f'{a.logprob:.5f} off the cache and "{b.output}" {b.logprob:.5f} read from the start, {allowed} nats '
+                    "apart are allowed; evaluate with attn_implementation eager, or report this model"
+                )
+
+    def _check_boundary(self, task: Task, reader: Reader) -> None:
+        share = reader.encoder.boundary_mismatch(task)
+        if share > BOUNDARY_LIMIT:
+            raise EvaluationError(
+                f'task "{task.name}": in {share:.0%} of its examples the tokenizer joins pieces of the template into other '
+                "tokens than the model knows from whole text; change the template's spaces and line ends at the seams"
+            )
+
+
+def _capacity(plan: _Plan, reader: Reader, demonstrations: Sequence[Example]) -> int:
+    """Return how many of the demonstrations fit the window before the longest query with its answer."""
+    if reader.window is None or not demonstrations:
+        return len(demonstrations)
+    lengths = reader.encoder.examples(plan.task, demonstrations).lengths
+    header = len(reader.encoder.header(plan.task))
+    room = reader.window - header - plan.prompt_tokens - plan.answer_tokens
+    return int(np.searchsorted(np.cumsum(lengths), room, side="right"))
+
+
+def _longest_answer(task: Task, reader: Reader, n_examples: int = 200) -> int:
+    lengths = reader.encoder.answers(task, [e.output for e in task.train[:n_examples]]).lengths
+    return min(256, int(1.25 * lengths.max()) + 2)
+
+
+def _spread(n: int, k: int) -> set[int]:
+    """Return k numbers below n, far apart."""
+    return {round(i * (n - 1) / max(1, k - 1)) for i in range(k)} if n else set()

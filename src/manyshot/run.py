@@ -1,0 +1,394 @@
+"""Run: a recipe carried out in a folder, resumed wherever it stopped. Measures the base, trains the stages, measures again."""
+
+import gc
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from manyshot import records
+from manyshot.episodes import EpisodeDataset, draw_demonstrations
+from manyshot.errors import RunError
+from manyshot.evaluation import Benchmark, EvaluationOptions, bits_per_byte, summarise
+from manyshot.files import append_lines, hash_text, json_line, read_json, read_lines, write_json, write_text
+from manyshot.inference import Reader
+from manyshot.models import LoadedModel, ModelOptions, load_model, make_model, prepare_tuning
+from manyshot.objectives import target_spans
+from manyshot.recipe import EvaluationRecipe, Recipe, StageOptions
+from manyshot.records import CellLog
+from manyshot.seeds import derive
+from manyshot.tasks import Corpus, Suite, Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
+from manyshot.training import LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
+
+Say = Callable[[str], None]
+BASE_FOLDER = "base"
+STAGES_FOLDER = "stages"
+
+
+def claim_folder(folder: Path, recipe_yaml: str, say: Say) -> None:
+    """Make a run folder, or go on with it when it belongs to this very recipe. Nothing is ever overwritten."""
+    place = folder / records.RECIPE
+    if place.is_file():
+        if place.read_text(encoding="utf-8") != recipe_yaml:
+            raise RunError(
+                f"{folder}: holds the run of another recipe (hash {hash_text(place.read_text(encoding='utf-8'))}, this one is "
+                f"{hash_text(recipe_yaml)}); choose another --out, or delete the folder"
+            )
+        say(f"resuming {folder}")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder}: not empty and no run ({records.RECIPE} is missing); choose another --out")
+    write_text(place, recipe_yaml)
+
+
+class Run:
+    """One recipe in one folder. `execute` does whatever is not yet done."""
+
+    def __init__(self, recipe: Recipe, folder: str | Path, say: Say = lambda line: None) -> None:
+        self.recipe, self.folder, self.say = recipe, Path(folder), say
+        self.suite = open_suite(recipe.suite.path)
+
+    def execute(self) -> dict[str, Any]:
+        """Carry out the recipe and return its summary."""
+        recipe = self.recipe
+        claim_folder(self.folder, recipe.to_yaml(), self.say)
+        training = {stage.name: self._training_tasks(stage) for stage in recipe.stages}
+        judged = self._judged()
+        self._check_leaks(training, judged)
+        log, extras = CellLog(self.folder), self._extras()
+        manifest = self._manifest(judged)
+        if recipe.evaluation.base is None:
+            self._judge("base", self._start_model, judged, log, extras, foreign=recipe.model.scratch is None)
+        for number, stage in enumerate(recipe.stages):
+            last = number == len(recipe.stages) - 1
+            place = self.folder / records.MODEL if last else self.folder / STAGES_FOLDER / stage.name
+            if not place.is_dir():
+                self._train(stage, training[stage.name], self._model_before(number), place, manifest)
+            if stage.name == recipe.evaluation.base:
+                self._judge("base", lambda place=place: load_model(str(place)), judged, log, extras)
+        self._judge("tuned", lambda: load_model(str(self.folder / records.MODEL)), judged, log, extras)
+        log.finish()
+        extras.setdefault("tuned", {}).update(self._consumed())
+        summary = summarise(self.folder, {task.name: role for task, role in judged}, extras)
+        write_json(self.folder / records.SUMMARY, {**summary, "seeds": [recipe.seed]})
+        return read_json(self.folder / records.SUMMARY)
+
+    # ---- data
+
+    def _training_tasks(self, stage: StageOptions) -> list[Task]:
+        if stage.data.mix.text >= 1:
+            return []
+        return self.suite.load(self.suite.select(stage.data.tasks))
+
+    def _judged(self) -> list[tuple[Task, str]]:
+        paths = self.suite.select(self.recipe.evaluation.tasks)
+        return [(task, self.suite.role(path)) for path, task in zip(paths, self.suite.load(paths), strict=True)]
+
+    def _check_leaks(self, training: dict[str, list[Task]], judged: Sequence[tuple[Task, str]]) -> None:
+        """Compare all training tasks with the held-out and dev ones that are judged; drop rows in place where asked to."""
+        held = [task for task, role in judged if role in ("held_out", "dev")]
+        tasks = list({task.name: task for stage in training.values() for task in stage}.values())
+        if not held or not tasks:
+            return
+        groups = [
+            [self.suite.load([p])[0].name for p in group if p in self.suite.paths] for group in self.suite.share_texts
+        ]
+        leaks = find_leaks(tasks, held, groups)
+        how = self.recipe.suite.leaks
+        if how == "error":
+            refuse_leaks(leaks)
+        for leak in leaks[:5]:
+            self.say(f"shared texts: {leak}")
+        if len(leaks) > 5:
+            self.say(f"shared texts: and {len(leaks) - 5} more pairs of tasks")
+        if how == "drop" and leaks:
+            refuse_leaks([leak for leak in leaks if not leak.rows])
+            kept = {task.name: task for task in drop_leaks(tasks, leaks)}
+            n = sum(len(t.train) for t in tasks) - sum(len(t.train) for t in kept.values())
+            self.say(f"left out {n} training rows that share texts with judged tasks")
+            for name, stage in training.items():
+                training[name] = [kept[task.name] for task in stage if task.name in kept]
+
+    # ---- models
+
+    def _start_model(self) -> LoadedModel:
+        """Return the model before the first stage; one from scratch is made once and kept."""
+        options = self.recipe.model
+        if options.scratch is None:
+            return load_model(options)
+        place = self.folder / BASE_FOLDER
+        if not place.is_dir():
+            made = make_model(options.scratch, self._texts(), derive(self.recipe.seed, "model"))
+            for note in made.notes:
+                self.say(note)
+            _save_model(made.model, made.tokenizer, place)
+        return load_model(options.model_copy(update={"scratch": None, "path": str(place)}))
+
+    def _texts(self) -> Iterator[str]:
+        """Yield texts to train a tokenizer on, tasks and prose in turn, so that a limit cuts both alike."""
+        corpora = [open_corpus(stage.data.text) for stage in self.recipe.stages if stage.data.text]
+        tasks = {t.name: t for stage in self.recipe.stages for t in self._training_tasks(stage)}.values()
+        streams: list[Iterator[str]] = [iter(corpus.documents) for corpus in corpora]
+        streams += [
+            (
+                f"{t.template.render_prompt(e.input)}{t.template.render_answer(e.output)}{t.template.stop}"
+                for e in t.train
+            )
+            for t in tasks
+        ]
+        while streams:
+            for stream in list(streams):
+                text = next(stream, None)
+                if text is None:
+                    streams.remove(stream)
+                else:
+                    yield text
+
+    def _model_before(self, number: int) -> LoadedModel:
+        if number == 0:
+            return self._start_model()
+        return load_model(str(self.folder / STAGES_FOLDER / self.recipe.stages[number - 1].name))
+
+    # ---- training
+
+    def _train(
+        self, stage: StageOptions, tasks: list[Task], loaded: LoadedModel, place: Path, manifest: dict[str, Any]
+    ) -> None:
+        for note in loaded.notes:
+            self.say(note)
+        tuned = prepare_tuning(loaded.model, stage.tuning)
+        self.say(f"stage {stage.name}: {tuned}")
+        checkpoints = self.folder / records.CHECKPOINTS
+        if len(self.recipe.stages) > 1:
+            checkpoints /= stage.name
+        seed = derive(self.recipe.seed, "stage", stage.name)
+        arguments = make_arguments(stage.training, checkpoints, seed)
+        dataset = build_dataset(stage, tasks, loaded.tokenizer, self.recipe.seed, n_rows=_rows_needed(arguments))
+        for name, n in dataset.dropped.items():
+            self.say(f"{name}: {n} examples are longer than {stage.data.episodes.budget_tokens} tokens and left out")
+        manifest.setdefault("stages", {})[stage.name] = {
+            "trained_parameters": tuned.n_trained,
+            "parameters": tuned.n_parameters,
+            "dropped_examples": dataset.dropped,
+            "tasks": {task.name: task.content_hash() for task in tasks},
+        }
+        write_json(self.folder / records.MANIFEST, manifest)
+        resume, ignored = newest_complete(checkpoints)
+        for line in ignored:
+            self.say(line)
+        self._forget_logs_after(stage.name, int(resume.name.split("-")[1]) if resume else 0)
+        trainer = ManyShotTrainer(
+            model=tuned.model,
+            args=arguments,
+            train_dataset=dataset,
+            objective=stage.objective,
+            processing_class=loaded.tokenizer,
+            callbacks=[ProgressLines(self.say), LogFiles(self.folder, stage.name)],
+        )
+        _silence(trainer)
+        if resume:
+            self.say(f"stage {stage.name}: going on from {resume}")
+        began = time.perf_counter()
+        trainer.train(resume_from_checkpoint=resume)
+        seconds = round(time.perf_counter() - began, 2)
+        if trainer.args.should_save:
+            append_lines(self.folder / records.TIMINGS, [{"stage": stage.name, "seconds": seconds}])
+            counts = {"tokens": trainer.meter.n_tokens, "answers": trainer.meter.n_answers}
+            append_lines(self.folder / records.METRICS, [{"stage": stage.name, "done": True, **counts}])
+            _save_model(trainer.accelerator.unwrap_model(trainer.model), loaded.tokenizer, place)
+        trainer.accelerator.wait_for_everyone()
+        del trainer, tuned, loaded
+        gc.collect()
+
+    def _forget_logs_after(self, stage: str, step: int) -> None:
+        """Drop log lines of steps that will be done again."""
+        for name in (records.METRICS, records.TIMINGS):
+            place = self.folder / name
+            if place.is_file():
+                rows = [row for _, row in read_lines(place, drop_torn_end=True)]
+                kept = [row for row in rows if row["stage"] != stage or row.get("step", 0) <= step]
+                write_text(place, "".join(map(json_line, kept)))
+
+    # ---- evaluation
+
+    def _judge(
+        self,
+        method: str,
+        load: Callable[[], LoadedModel],
+        judged: Sequence[tuple[Task, str]],
+        log: CellLog,
+        extras: dict[str, dict[str, Any]],
+        *,
+        foreign: bool = False,
+    ) -> None:
+        options, probe = self.recipe.evaluation, self.recipe.evaluation_text
+        wanted = {(method, t.name, k, d) for t, _ in judged for k in options.shots for d in range(options.draws)}
+        if wanted <= log.done and (probe is None or "general_bits_per_byte" in extras.get(method, {})):
+            return
+        loaded = load()
+        self._count_held_out_read(judged)
+        began = time.perf_counter()
+        reader = Reader(loaded.model, loaded.tokenizer)
+        benchmark = Benchmark([task for task, _ in judged], options, log, seed=self.recipe.seed, say=self.say)
+        tokens = benchmark.run(method, reader, check_boundaries=foreign)
+        fields = extras.setdefault(method, {})
+        if probe is not None:
+            bits = bits_per_byte(loaded.model, loaded.tokenizer, open_corpus(probe.path), max_bytes=probe.max_bytes)
+            fields["general_bits_per_byte"] = round(bits, 4)
+            self.say(f"{method}  general text {bits:.4f} bits a byte")
+        write_json(self.folder / "extras.json", extras)
+        seconds = round(time.perf_counter() - began, 2)
+        append_lines(
+            self.folder / records.TIMINGS, [{"stage": f"evaluate {method}", "seconds": seconds, "tokens_read": tokens}]
+        )
+
+    def _extras(self) -> dict[str, dict[str, Any]]:
+        place = self.folder / "extras.json"
+        return read_json(place) if place.is_file() else {}
+
+    def _consumed(self) -> dict[str, Any]:
+        """Return what all stages after the base consumed."""
+        names = [stage.name for stage in self.recipe.stages]
+        after = names[names.index(self.recipe.evaluation.base) + 1 :] if self.recipe.evaluation.base else names
+        done = [
+            row for _, row in read_lines(self.folder / records.METRICS) if row.get("done") and row["stage"] in after
+        ]
+        clocked = [
+            row for _, row in read_lines(self.folder / records.TIMINGS) if row["stage"] in after and "seconds" in row
+        ]
+        return {
+            "trained_tokens": sum(row["tokens"] for row in done),
+            "supervised_answers": sum(row["answers"] for row in done),
+            "seconds": round(sum(row["seconds"] for row in clocked), 1),
+        }
+
+    def _manifest(self, judged: Sequence[tuple[Task, str]]) -> dict[str, Any]:
+        place = self.folder / records.MANIFEST
+        if place.is_file():
+            return read_json(place)
+        manifest = describe(judged, self.recipe.evaluation, self.recipe.seed, self.recipe.hash)
+        write_json(place, manifest)
+        return manifest
+
+    def _count_held_out_read(self, judged: Sequence[tuple[Task, str]]) -> None:
+        """Count in the manifest how often held-out tasks were read: once a model is the honest number."""
+        if any(role == "held_out" for _, role in judged):
+            manifest = read_json(self.folder / records.MANIFEST)
+            manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + 1
+            write_json(self.folder / records.MANIFEST, manifest)
+
+
+def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lambda line: None) -> dict[str, Any]:
+    """Score models side by side on the same tasks into a run folder; return the summary with their differences."""
+    folder = Path(folder)
+    judged = _judged_in(recipe)
+    claim_folder(folder, recipe.to_yaml(), say)
+    manifest = describe(judged, recipe.evaluation, recipe.seed, recipe.hash)
+    write_json(folder / records.MANIFEST, manifest)
+    log = CellLog(folder)
+    benchmark = Benchmark([task for task, _ in judged], recipe.evaluation, log, seed=recipe.seed, say=say)
+    for method, options in recipe.models.items():
+        loaded = load_model(options)
+        for note in loaded.notes:
+            say(note)
+        trained_here = options.path is not None and (Path(options.path).parent / records.RECIPE).is_file()
+        benchmark.run(method, Reader(loaded.model, loaded.tokenizer), check_boundaries=not trained_here)
+        del loaded
+        gc.collect()
+    log.finish()
+    roles = {task.name: role for task, role in judged}
+    summary = summarise(folder, roles, {name: {} for name in recipe.models})
+    write_json(folder / records.SUMMARY, {**summary, "base": next(iter(recipe.models)), "seeds": [recipe.seed]})
+    return read_json(folder / records.SUMMARY)
+
+
+def _judged_in(recipe: EvaluationRecipe) -> list[tuple[Task, str]]:
+    judged: list[tuple[Task, str]] = []
+    for path in recipe.suites:
+        suite: Suite = open_suite(path)
+        # a plain folder of tasks has no splits: they are held out as far as anyone here knows
+        split = (suite.root / "suite.json").is_file()
+        paths = suite.select(recipe.evaluation.tasks)
+        judged += [(t, suite.role(p) if split else "held_out") for p, t in zip(paths, suite.load(paths), strict=True)]
+    names = [task.name for task, _ in judged]
+    for name in names:
+        if names.count(name) > 1:
+            raise RunError(f'two of the tasks are called "{name}"; evaluate them apart or rename one')
+    return judged
+
+
+def describe(
+    judged: Sequence[tuple[Task, str]], options: EvaluationOptions, seed: int, recipe_hash: str
+) -> dict[str, Any]:
+    """Return a manifest: versions, hardware, tasks with their hashes and roles, demonstrations by task and draw."""
+    most = max(options.shots)
+    return {
+        "recipe_hash": recipe_hash,
+        "versions": records.versions(),
+        "hardware": records.hardware(),
+        "tasks": {
+            task.name: {"role": role, "hash": task.content_hash(), "source": task.source, "licence": task.licence}
+            for task, role in judged
+        },
+        "demonstrations": {
+            task.name: [draw_demonstrations(task, most, seed, draw) for draw in range(options.draws)]
+            for task, _ in judged
+        },
+    }
+
+
+def build_dataset(
+    stage: StageOptions, tasks: Sequence[Task], tokenizer: Any, seed: int, n_rows: int | None = None
+) -> EpisodeDataset:
+    """Return the rows of a stage, their labels under its objective's scope."""
+    import numpy as np
+
+    def labels_of(ids: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        labels = np.full(len(ids), -100, np.int64)
+        for start, end, _ in target_spans(bounds, stage.objective.scope):
+            labels[start:end] = ids[start:end]
+        return labels
+
+    corpus: Corpus | None = open_corpus(stage.data.text) if stage.data.text else None
+    return EpisodeDataset(
+        tasks,
+        tokenizer,
+        stage.data.episodes,
+        n_rows=n_rows,
+        seed=derive(seed, "rows", stage.name),
+        corpus=corpus,
+        mix=stage.data.mix,
+        labels_of=labels_of,
+    )
+
+
+def open_base(options: ModelOptions) -> LoadedModel:
+    """Load a recipe's starting model, refusing one that a run has yet to make."""
+    if options.scratch is not None:
+        raise RunError("the recipe makes its model when it runs; name a run folder's model instead")
+    return load_model(options)
+
+
+def _rows_needed(arguments: Any) -> int | None:
+    if arguments.max_steps <= 0:
+        return None
+    batch = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * max(1, arguments.n_gpu)
+    return arguments.max_steps * batch * arguments.world_size
+
+
+def _save_model(model: Any, tokenizer: Any, place: Path) -> None:
+    """Write model and tokenizer as a plain Hugging Face or PEFT folder that appears whole."""
+    staging = place.with_name(f".{place.name}.staging")
+    shutil.rmtree(staging, ignore_errors=True)
+    model.save_pretrained(staging)
+    tokenizer.save_pretrained(staging)
+    os.replace(staging, place)
+
+
+def _silence(trainer: Any) -> None:
+    from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)

@@ -1,0 +1,18 @@
+"""Training: transformers' Trainer with our data, objective and checkpoints."""
+
+from manyshot.training.callbacks import LogFiles, ProgressLines
+from manyshot.training.checkpoints import newest_complete, why_incomplete
+from manyshot.training.collation import EpisodeCollator
+from manyshot.training.options import TrainingOptions, make_arguments
+from manyshot.training.trainer import ManyShotTrainer
+
+__all__ = [
+    "EpisodeCollator",
+    "LogFiles",
+    "ManyShotTrainer",
+    "ProgressLines",
+    "TrainingOptions",
+    "make_arguments",
+    "newest_complete",
+    "why_incomplete",
+]

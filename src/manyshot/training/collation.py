@@ -1,0 +1,72 @@
+"""Collate rows into a padded batch that carries its own loss weights. Runs in data workers; knows no model.
+
+    input_ids     (row, token)  padded on the right
+    loss_weights  (row, token)  weight of the loss on token t; 0 where it is no target
+    shot_buckets  (row, token)  0: no example before the answer, b: 2^(b-1) .. 2^b - 1 examples; -1 elsewhere
+    denominator   (row,)        each row's part of the global denominator
+
+No attention mask: under causal attention nothing looks at padding on the right, and without one attention stays fast.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from manyshot.objectives import ObjectiveOptions, weigh_row
+
+
+class EpisodeCollator:
+    """Pads rows and weighs their answers under an objective.
+
+    Rows of EpisodeDataset are weighed by their bounds. Rows of any other dataset need `input_ids` and `labels`: each run
+    of labels other than -100 counts as one answer.
+    """
+
+    def __init__(self, objective: ObjectiveOptions, pad_id: int = 0) -> None:
+        self.objective, self.pad_id = objective, pad_id
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        width = max(len(row["input_ids"]) for row in rows)
+        ids = np.full((len(rows), width), self.pad_id, np.int64)
+        weights = np.zeros((len(rows), width), np.float32)
+        buckets = np.full((len(rows), width), -1, np.int64)
+        denominators = np.zeros(len(rows), np.float64)
+        n_answers = np.zeros(len(rows), np.int64)
+        n_tokens = np.zeros(len(rows), np.int64)
+        for i, row in enumerate(rows):
+            n = len(row["input_ids"])
+            bounds = row["bounds"] if "bounds" in row else bounds_of_labels(np.asarray(row["labels"]))
+            weighed = weigh_row(np.asarray(bounds), n, self.objective, is_text=bool(row.get("is_text", False)))
+            ids[i, :n], weights[i, :n] = row["input_ids"], weighed.weights
+            buckets[i, :n] = np.where(weighed.shots >= 0, shot_bucket(weighed.shots), -1)
+            denominators[i], n_answers[i], n_tokens[i] = weighed.denominator, weighed.n_answers, n
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "loss_weights": torch.from_numpy(weights),
+            "shot_buckets": torch.from_numpy(buckets),
+            "denominator": torch.from_numpy(denominators.astype(np.float32)),
+            "n_answers": torch.from_numpy(n_answers),
+            "n_tokens": torch.from_numpy(n_tokens),
+        }
+
+
+def bounds_of_labels(labels: np.ndarray) -> np.ndarray:
+    """Return (prompt start, answer start, end) of each run of labels other than -100: (answer, 3) int64."""
+    on = np.concatenate([[False], labels != -100, [False]])
+    starts, ends = np.flatnonzero(~on[:-1] & on[1:]), np.flatnonzero(on[:-1] & ~on[1:])
+    prompts = np.concatenate([[0], ends[:-1]]) if len(ends) else np.empty(0, np.int64)
+    return np.stack([prompts, starts, ends], axis=1).astype(np.int64)
+
+
+def shot_bucket(shots: np.ndarray) -> np.ndarray:
+    """Return 0 for no shots, else 1 + floor(log2(shots))."""
+    return np.where(shots > 0, np.floor(np.log2(np.maximum(shots, 1))).astype(np.int64) + 1, 0)
+
+
+def bucket_name(bucket: int) -> str:
+    """Return the shots of a bucket in words: 0, 1, 2-3, 4-7, ..."""
+    if bucket <= 1:
+        return str(bucket)
+    return f"{2 ** (bucket - 1)}-{2**bucket - 1}"

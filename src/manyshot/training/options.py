@@ -1,0 +1,89 @@
+"""Options of this folder: how the optimiser runs. Nearly all of them are transformers' own."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from transformers import TrainingArguments
+
+from manyshot.errors import RecipeError, nearest
+
+# fields that exact resumption and target-only heads depend on, with the reason that is given when one is set
+OWNED = {
+    "output_dir": "the run folder decides",
+    "train_sampling_strategy": "rows come in the order of their numbers",
+    "remove_unused_columns": "rows carry the bounds of their answers",
+    "ignore_data_skip": "a resumed run goes on at the next row",
+    "save_only_model": "a checkpoint without the optimiser cannot be resumed",
+    "restore_callback_states_from_checkpoint": "the run restores its own counters",
+    "label_smoothing_factor": "the loss is the objective's",
+    "logging_nan_inf_filter": "a loss that is not a number is shown",
+}
+DEFAULTS: dict[str, Any] = {
+    "max_steps": 300,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 1e-4,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 10,
+    "logging_steps": 10,
+    "save_steps": 100,
+    "save_total_limit": 2,
+    "report_to": [],
+}
+
+
+class TrainingOptions(BaseModel):
+    """How the optimiser runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    args: dict[str, Any] = Field(default_factory=dict)
+    """Any field of transformers.TrainingArguments: max_steps, learning_rate, per_device_train_batch_size, bf16, fsdp, ..."""
+
+    @field_validator("args")
+    @classmethod
+    def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        known = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+        for key in value:
+            if key in OWNED:
+                raise ValueError(f'"{key}" is not yours to set ({OWNED[key]}); leave it out')
+            if key not in known:
+                raise ValueError(f'TrainingArguments has no field "{key}"{nearest(key, known)}')
+        return value
+
+
+def make_arguments(options: TrainingOptions, output_dir: str | Path, seed: int) -> TrainingArguments:
+    """Return TrainingArguments with our defaults below the user's fields.
+
+    Where there is no accelerator, `use_cpu` is set and bf16 autocast is on if the chip computes in bf16 (twice as fast on
+    small models); `bf16: false` switches it off. Raises RecipeError with transformers' own words for a wrong value.
+    """
+    import torch
+
+    fields: dict[str, Any] = {**DEFAULTS, "seed": seed % 2**31, "disable_tqdm": True, **options.args}
+    if "warmup_ratio" in options.args and "warmup_steps" not in options.args:
+        del fields["warmup_steps"]
+    if not torch.accelerator.is_available():
+        fields.setdefault("use_cpu", True)
+        fields.setdefault("bf16", cpu_has_bf16())
+    elif "fp16" not in fields:
+        fields.setdefault("bf16", torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    fields.setdefault("ddp_find_unused_parameters", False)
+    try:
+        return TrainingArguments(
+            output_dir=str(output_dir),
+            train_sampling_strategy="sequential",
+            remove_unused_columns=False,
+            logging_nan_inf_filter=False,
+            **fields,
+        )
+    except (TypeError, ValueError, ImportError) as error:
+        raise RecipeError(f"training.args: {str(error).splitlines()[0]}") from None
+
+
+def cpu_has_bf16() -> bool:
+    """Tell whether this CPU multiplies bf16 matrices in hardware."""
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) if torch.backends.mkldnn.is_available() else False

@@ -1,0 +1,126 @@
+"""ManyShotTrainer: transformers' Trainer with a head on target positions only, global averaging, and atomic checkpoints."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainingArguments
+
+from manyshot.files import read_json, write_json
+from manyshot.objectives import ObjectiveOptions, keep_mask, target_nll
+from manyshot.training.checkpoints import rotate, seal
+from manyshot.training.collation import EpisodeCollator
+from manyshot.training.meter import Meter
+
+METER_FILE = "meter.json"
+STAGING = ".staging"
+# columns of a batch that are the objective's, not the model's
+_OURS = ("loss_weights", "shot_buckets", "denominator", "n_answers", "n_tokens", "labels", "bounds", "is_text")
+
+
+class ManyShotTrainer(Trainer):
+    """Trains a causal language model on rows whose answers are weighed by an objective.
+
+    Takes everything that `transformers.Trainer` takes, and `objective`. Data come in the order of their numbers, so that
+    a resumed run goes on with the next row. The model's own forward makes logits at target positions only
+    (`logits_to_keep` with a (row, token) mask), so soft-caps, scales, adapters, DDP and FSDP act as always.
+
+    Raises nothing of its own; a loss that is not a number is logged as such.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        args: TrainingArguments | None = None,
+        *,
+        objective: ObjectiveOptions | None = None,
+        data_collator: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        args = copy.copy(args) if args is not None else TrainingArguments(output_dir="checkpoints")
+        args.remove_unused_columns = False
+        args.train_sampling_strategy = "sequential"
+        self.objective = objective or ObjectiveOptions()
+        self.meter = Meter()
+        self._staging: str | None = None
+        super().__init__(
+            model=model, args=args, data_collator=data_collator or EpisodeCollator(self.objective), **kwargs
+        )
+        # the loss is divided by the whole batch's denominator, accumulation steps and ranks included
+        self.loss_is_scaled_for_ga = True
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
+        """Return the averaging's denominator over accumulation steps and ranks. Private in transformers; see its tests."""
+        if not batch_samples:
+            return None
+        sums = torch.tensor(
+            [sum(float(b[key].sum()) for b in batch_samples) for key in ("denominator", "n_tokens", "n_answers")],
+            dtype=torch.float64,
+        ).to(device, torch.float64 if device.type != "mps" else torch.float32)
+        if self.args.world_size > 1:
+            sums = self.accelerator.reduce(sums, reduction="sum")
+        denominator, n_tokens, n_answers = sums.tolist()
+        self.meter.count(int(n_tokens), int(n_answers))
+        return torch.tensor(denominator, device=device)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return sum(weight * -log p) over the global denominator."""
+        weights, buckets = inputs["loss_weights"], inputs["shot_buckets"]
+        ids, keep = inputs["input_ids"], keep_mask(weights)
+        denominator = inputs["denominator"].sum() if num_items_in_batch is None else num_items_in_batch
+        outputs = model(
+            **{key: value for key, value in inputs.items() if key not in _OURS}, logits_to_keep=keep, use_cache=False
+        )
+        target = weights[:, 1:] > 0
+        logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])  # (target, vocab)
+        nll = target_nll(logits, ids[:, 1:][target])
+        if model.training:
+            self.meter.add_losses(nll, buckets[:, 1:][target])
+        # data-parallel ranks average their gradients; the sum over ranks is wanted
+        loss = (nll * weights[:, 1:][target]).sum() / denominator * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add loss by shots and speed to each line of the training log."""
+        if "loss" in logs:
+            logs = {**logs, **self.meter.read()}
+        super().log(logs, start_time)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return self._staging or super()._get_output_dir(trial)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save into a staging folder, seal it, give it its name, then delete older ones."""
+        folder = Path(super()._get_output_dir(trial))
+        name, limit = f"checkpoint-{self.state.global_step}", self.args.save_total_limit
+        self._staging, self.args.save_total_limit = str(folder / STAGING), None
+        if self.args.should_save:
+            shutil.rmtree(self._staging, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            staging, self._staging, self.args.save_total_limit = Path(self._staging), None, limit
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            write_json(staging / name / METER_FILE, self.meter.state())
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+            seal(staging / name, folder / name, self.state.global_step)
+            staging.rmdir()
+            best = self.state.best_model_checkpoint
+            rotate(folder, limit, [Path(best)] if best else [])
+        self.accelerator.wait_for_everyone()
+
+    def train(self, resume_from_checkpoint: Any = None, **kwargs: Any) -> Any:
+        """Train; a checkpoint to resume from brings its counts of tokens and answers along."""
+        if isinstance(resume_from_checkpoint, (str, Path)):
+            resume_from_checkpoint = str(resume_from_checkpoint)
+            counts = Path(resume_from_checkpoint) / METER_FILE
+            if counts.is_file():
+                self.meter.restore(read_json(counts))
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
