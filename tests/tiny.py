@@ -10,38 +10,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from manyshot.models import train_tokenizer
 from manyshot.tasks import Example, Task
 
-WORDS = [
-    "apple",
-    "river",
-    "stone",
-    "cloud",
-    "tiger",
-    "lemon",
-    "piano",
-    "table",
-    "green",
-    "seven",
-    "winter",
-    "garden",
-    "rocket",
-    "silver",
-    "candle",
-    "forest",
-    "window",
-    "bridge",
-    "mirror",
-    "basket",
-    "button",
-    "castle",
-    "pepper",
-    "ticket",
-    "violin",
-    "walnut",
-    "yellow",
-    "zebra",
-    "anchor",
-    "blanket",
-]
+WORDS = (
+    "apple river stone cloud tiger lemon piano table green seven winter garden rocket silver candle forest "
+    "window bridge mirror basket button castle pepper ticket violin walnut yellow zebra anchor blanket"
+).split()
 LABELS = ("north", "south", "east side")
 _SIZES: dict[str, Any] = {
     "hidden_size": 32,

@@ -42,7 +42,7 @@ class StageOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    name: str = Field("tune", pattern=r"^[A-Za-z0-9_-]+$")
+    name: str = Field(default="tune", pattern=r"^[A-Za-z0-9_-]+$")
     """Names the stage's files."""
     data: DataOptions = DataOptions()
     """What it trains on."""
@@ -61,7 +61,7 @@ class TextProbeOptions(BaseModel):
 
     path: str
     """A .txt file that no stage trains on."""
-    max_bytes: int = Field(100_000, ge=1000)
+    max_bytes: int = Field(default=100_000, ge=1000)
     """How much of it is read."""
 
 

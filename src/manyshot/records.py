@@ -88,7 +88,7 @@ class CellLog:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.scores = [score for score in _read(self.folder / SCORES, Score)]
+        self.scores = list(_read(self.folder / SCORES, Score))
         self.done = {score.cell for score in self.scores}
         if (self.folder / PREDICTIONS).is_file():
             self._rewrite(PREDICTIONS, [p for p in _read(self.folder / PREDICTIONS, Prediction) if p.cell in self.done])

@@ -10,11 +10,11 @@ class EpisodeOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    budget_tokens: int = Field(2048, ge=8)
+    budget_tokens: int = Field(default=2048, ge=8)
     """Longest row, in tokens. Whole examples only: an example that does not fit is not begun."""
-    min_examples: int = Field(1, ge=1)
+    min_examples: int = Field(default=1, ge=1)
     """Fewest examples a row aims at."""
-    max_examples: int | None = Field(None, ge=1)
+    max_examples: int | None = Field(default=None, ge=1)
     """Most examples in a row; null fills the token budget."""
     length: Literal["full", "log_uniform", "uniform"] = "full"
     """How the aimed number of examples is drawn between the two: always the most, or varied from row to row (needed for
@@ -36,7 +36,7 @@ class MixOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    text: float = Field(0.0, ge=0, le=1)
+    text: float = Field(default=0.0, ge=0, le=1)
     """Share of plain-text rows from the stage's corpus; 1 trains a language model and nothing else."""
     task_weights: Literal["equal", "size"] = "equal"
     """Tasks are drawn equally often, or in proportion to their numbers of examples."""

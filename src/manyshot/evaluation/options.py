@@ -14,11 +14,11 @@ class EvaluationOptions(BaseModel):
     """Splits, task paths or patterns of the suite; `!name` takes tasks out."""
     shots: list[int] = Field(default_factory=lambda: [0, 4, 16])
     """Numbers of demonstrations. The first 4 of the 16 are the 4, so a whole curve costs one reading of the longest."""
-    draws: int = Field(3, ge=1)
+    draws: int = Field(default=3, ge=1)
     """Independent choices of demonstrations."""
-    limit: int | None = Field(100, ge=1)
+    limit: int | None = Field(default=100, ge=1)
     """Queries a task, the same for every draw; null takes all."""
-    max_new_tokens: int | None = Field(None, ge=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
     """Longest generated answer; null takes a quarter more than the longest of the training pool, at most 256."""
     scoring: Scoring = "raw"
     """How labels are compared: by their log-probability, or that over their number of tokens."""

@@ -40,7 +40,7 @@ class LabelTrie:
         return best
 
 
-def build_trie(labels: Sequence[Sequence[int]]) -> LabelTrie:
+def build_trie(labels: Sequence[Sequence[int] | np.ndarray]) -> LabelTrie:
     """Build the trie of the labels' token ids. Empty labels and two labels of the same ids are errors."""
     tokens, children, label_at, ends = [-1], [{}], [-1], []
     for label, ids in enumerate(labels):

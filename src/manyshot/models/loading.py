@@ -46,7 +46,7 @@ def load_model(options: ModelOptions | str | Path) -> LoadedModel:
     common: dict[str, Any] = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(_tokenizer_place(folder, path, base_path), **common)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             base_path or path,
             dtype=dtype,
             attn_implementation=options.attn_implementation,

@@ -18,9 +18,9 @@ class ScratchOptions(BaseModel):
     """A `model_type` of transformers with a causal language model."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Fields of that architecture's config: hidden_size, num_hidden_layers, ..."""
-    vocabulary: int = Field(8192, ge=300)
+    vocabulary: int = Field(default=8192, ge=300)
     """Pieces of the byte-level BPE tokenizer trained on the recipe's texts."""
-    tokenizer_bytes: int = Field(20_000_000, ge=1000)
+    tokenizer_bytes: int = Field(default=20_000_000, ge=1000)
     """At most this much text is read to train the tokenizer."""
 
 

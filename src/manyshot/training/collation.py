@@ -28,6 +28,7 @@ class EpisodeCollator:
         self.objective, self.pad_id = objective, pad_id
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Pad and weigh the rows of one batch."""
         width = max(len(row["input_ids"]) for row in rows)
         ids = np.full((len(rows), width), self.pad_id, np.int64)
         weights = np.zeros((len(rows), width), np.float32)

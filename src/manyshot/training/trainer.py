@@ -61,7 +61,7 @@ class ManyShotTrainer(Trainer):
         ).to(device, torch.float64 if device.type != "mps" else torch.float32)
         if self.args.world_size > 1:
             sums = self.accelerator.reduce(sums, reduction="sum")
-        denominator, n_tokens, n_answers = sums.tolist()
+        denominator, n_tokens, n_answers = (float(value) for value in sums)
         self.meter.count(int(n_tokens), int(n_answers))
         return torch.tensor(denominator, device=device)
 
