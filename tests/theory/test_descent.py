@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from manyshot.errors import TheoryError
+from manyshot.theory.batches import prompt_loss, second_moments, zero_shot_loss
 from manyshot.theory.closed_forms import best_pretraining_scale, error_pretrained
-from manyshot.theory.data import torch_generator
-from manyshot.theory.descent import LOSSES, PARTS, DescentPlan, _Descent, _loss, _moments, _zero_shot_loss, run_descent
+from manyshot.theory.data import Prompts, torch_generator
+from manyshot.theory.descent import LOSSES, PARTS, DescentPlan, StackedDescent, run_descent
 from manyshot.theory.model import Merged, Separate, predict
-from manyshot.theory.data import Prompts
 from manyshot.theory.population import average_error
 from manyshot.theory.setting import make_setting
 
@@ -47,13 +47,13 @@ def test_the_loss_from_second_moments_is_the_loss_of_the_model():
     tokens[..., 0] = 1
     model = Merged(torch.randn(1, 1, 5, 5, generator=source), torch.randn(1, 1, 5, generator=source))
     one = Merged(model.query_key[0, 0], model.value[0, 0])
-    moments, query, answer = _moments(tokens.clone())
+    moments, query, answer = second_moments(tokens.clone())
     prompts = Prompts(tokens[0, :, :-1], query[0], answer[0])
     expected = ((predict(one, prompts) - answer[0]) ** 2).mean()
-    assert float(_loss(model, moments, query, answer)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(prompt_loss(model, moments, query, answer)) == pytest.approx(float(expected), rel=1e-4)
     alone = Prompts(tokens[0, :, :0], query[0], answer[0])
     expected = ((predict(one, alone) - answer[0]) ** 2).mean()
-    assert float(_zero_shot_loss(model, query, answer)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(zero_shot_loss(model, query, answer)) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_stacked_steps_equal_torch_sgd_with_momentum_and_clipping():
@@ -62,7 +62,7 @@ def test_stacked_steps_equal_torch_sgd_with_momentum_and_clipping():
     value = torch.randn(1, 2, 4, generator=source)
     query = torch.randn(1, 2, 4, 4, generator=source)
     goal = 3 * torch.randn(1, 2, 4, generator=source)
-    stacked = _Descent(
+    stacked = StackedDescent(
         plan, Separate(query, torch.eye(4).expand(1, 2, 4, 4), value), {"query": torch.ones(2), "value": torch.ones(2)}
     )
 
@@ -96,4 +96,4 @@ def test_plans_that_train_nothing_and_rates_that_diverge_are_refused():
     with pytest.raises(TheoryError, match="batch_prompts is 0"):
         run_descent(make_setting(), DescentPlan(batch_prompts=0))
     with pytest.raises(TheoryError, match="diverged at learning rate"):
-        run_descent(make_setting(), DescentPlan(60, 1, 20, 100, 1, learning_rate=1e30))
+        run_descent(make_setting(), DescentPlan(30, 1, 20, 100, 1, learning_rate=1e30))

@@ -9,7 +9,7 @@ import typer
 
 
 def theory(
-    out: Annotated[Path, typer.Option(help="Folder to write theory.json, figures/ and report.html to.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for theory.json, summary.json, figures/ and report.html.")] = Path(
         "runs/theory"
     ),
     fast: Annotated[bool, typer.Option("--fast", help="A smaller run, under 40 seconds on 2 cores.")] = False,
@@ -35,7 +35,7 @@ def theory(
     check_out(out)
     # the matrices are small: a second thread costs more in waiting than it brings, most of all on a busy machine
     torch.set_num_threads(1)
-    console = Console()
+    console = Console(soft_wrap=True)
     preset = FAST if fast else PAPER if paper else DEFAULT
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

@@ -79,7 +79,7 @@ def error_value(
             + 1/(n+1)^2 [n(n+1+d)||u||^2 + n d s2 w^2 + al^2 (d+2)(d+4)||theta_0||^2 + 2 al n(d+2) <u,theta_0>] + s2
     u = al theta_0 + w theta; al = 1/(d+4) is the zero-shot optimum (the default), which leaves w free.
     """
-    d, al = setting.d, 1 / (setting.d + 4) if alpha is None else alpha
+    al = 1 / (setting.d + 4) if alpha is None else alpha
     return error_joined(setting, n, theta, k=0.0, a=1.0, beta=al, omega=w)
 
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from manyshot.errors import TheoryError
-from manyshot.theory.data import draw_inputs, draw_tasks, torch_generator
+from manyshot.theory.batches import Batch, fresh_batch, pick_batch, prompt_loss, tuning_set, zero_shot_loss
+from manyshot.theory.data import draw_tasks, torch_generator
 from manyshot.theory.model import Merged, Separate, merge, split_balanced
 from manyshot.theory.setting import Setting
 
@@ -63,7 +64,7 @@ class DescentResult:
     last: dict[str, Merged]
     """Weights of the last step, as in the published code."""
     averaged: dict[str, Merged]
-    """The same with weights averaged over the last steps: what descent circles around, without the noise of one batch."""
+    """The same with weights averaged over the last steps: what descent circles around."""
 
 
 def run_descent(
@@ -79,15 +80,21 @@ def run_descent(
     source = torch_generator(plan.seed, "descent")
     theta_0 = draw_tasks(setting, plan.n_seeds, source)
     pretrained = _pretrain(setting, plan, source, progress)
+    _check_finite("pre-training", pretrained, plan)
     tuned = _tune(setting, plan, pretrained[0], theta_0, source, progress)
+    _check_finite("tuning", tuned, plan)
     methods = [f"{part} {loss}" for loss in LOSSES for part in PARTS]
-    kinds = []
-    for start, stack in zip(pretrained, tuned, strict=True):
-        for stage, model in (("pre-training", start), ("tuning", stack)):
-            if not bool(torch.isfinite(model.query_key).all() and torch.isfinite(model.value).all()):
-                raise TheoryError(f"{stage} diverged at learning rate {plan.learning_rate}; use a smaller one")
-        kinds.append({"pretrained": _column(start, 0)} | {m: _column(stack, i) for i, m in enumerate(methods)})
-    return DescentResult(theta_0=theta_0.double(), last=kinds[0], averaged=kinds[1])
+    last, averaged = (
+        {"pretrained": _column(start, 0)} | {name: _column(stack, i) for i, name in enumerate(methods)}
+        for start, stack in zip(pretrained, tuned, strict=True)
+    )
+    return DescentResult(theta_0=theta_0.double(), last=last, averaged=averaged)
+
+
+def _check_finite(stage: str, models: tuple[Merged, ...], plan: DescentPlan) -> None:
+    for model in models:
+        if not bool(torch.isfinite(model.query_key).all() and torch.isfinite(model.value).all()):
+            raise TheoryError(f"{stage} diverged at learning rate {plan.learning_rate}; use a smaller one")
 
 
 def _column(stack: Merged, index: int) -> Merged:
@@ -112,10 +119,10 @@ def _pretrain(
     query = torch.randn(seeds, 1, dim, dim, generator=source) * plan.init_std
     value = torch.randn(seeds, 1, dim, generator=source) * plan.init_std
     model = Separate(query=query, key=torch.eye(dim).expand(seeds, 1, dim, dim).clone(), value=value)
-    trainer = _Descent(plan, model, {"query": torch.ones(1), "value": torch.ones(1)})
+    trainer = StackedDescent(plan, model, {"query": torch.ones(1), "value": torch.ones(1)})
     for step in range(plan.pretraining_steps):
-        batch = _fresh_batch(setting, seeds, plan.batch_prompts, source)
-        trainer.step(_loss(merge(trainer.model), *batch).sum())
+        batch = fresh_batch(setting, seeds, plan.batch_prompts, source)
+        trainer.step(prompt_loss(merge(trainer.model), *batch).sum())
         if step >= plan.pretraining_steps - n_averaged(plan, plan.pretraining_steps):
             trainer.remember()
         progress("pre-training", step + 1, plan.pretraining_steps)
@@ -143,8 +150,8 @@ def _tune(
         "key": torch.tensor([p == "K" for p in PARTS]).float().repeat(n_losses),
         "value": torch.tensor([p in ("all", "V") for p in PARTS]).float().repeat(n_losses),
     }
-    trainer = _Descent(plan, model, moving)
-    points = _tuning_set(setting, plan, theta_0, source)
+    trainer = StackedDescent(plan, model, moving)
+    points = tuning_set(setting, theta_0, plan.tuning_points, source)
     target = torch.tensor([["FS" in loss] for loss in LOSSES]).float().repeat(1, n_parts).reshape(-1)
     many = torch.tensor([["MT" in loss] for loss in LOSSES]).float().repeat(1, n_parts).reshape(-1)
     held = torch.tensor([[loss.endswith("/1")] for loss in LOSSES]).float().repeat(1, n_parts).reshape(-1)
@@ -152,10 +159,10 @@ def _tune(
         fade = (plan.tuning_steps - 1 - step) / max(plan.tuning_steps - 1, 1)
         weight = held + (1 - held) * fade
         merged = merge(trainer.model)
-        _, query_token, answer = _moments(_pick(points, plan, 1, source))
-        loss = _zero_shot_loss(merged, query_token, answer).sum()
-        loss = loss + _auxiliary(merged, target, weight, _moments(_pick(points, plan, setting.m + 1, source)))
-        loss = loss + _auxiliary(merged, many, weight, _fresh_batch(setting, seeds, batch, source))
+        _, query_token, answer = pick_batch(points, batch, 1, source)
+        loss = zero_shot_loss(merged, query_token, answer).sum()
+        loss = loss + _auxiliary(merged, target, weight, pick_batch(points, batch, setting.m + 1, source))
+        loss = loss + _auxiliary(merged, many, weight, fresh_batch(setting, seeds, batch, source))
         trainer.step(loss)
         if step >= plan.tuning_steps - n_averaged(plan, plan.tuning_steps):
             trainer.remember()
@@ -178,81 +185,14 @@ def _starting_points(pretrained: Merged) -> Separate:
     )
 
 
-def _auxiliary(merged: Merged, chosen: Tensor, weight: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def _auxiliary(merged: Merged, chosen: Tensor, weight: Tensor, batch: Batch) -> Tensor:
     """Return the weighted few-shot loss summed over the chosen models; the others are not computed."""
     index = chosen.nonzero()[:, 0]
     part = Merged(merged.query_key[:, index], merged.value[:, index])
-    return (_loss(part, *batch) * weight[index]).sum()
+    return (prompt_loss(part, *batch) * weight[index]).sum()
 
 
-def _loss(
-    model: Merged,
-    moments: Float[Tensor, "seed prompt dim dim"],
-    query: Float[Tensor, "seed prompt dim"],
-    answer: Tensor,
-) -> Float[Tensor, "seed model"]:
-    """Return each model's mean squared error; f = z_q' Q S v needs a prompt's second moments S only."""
-    seeds, batch, dim = query.shape
-    n_models = model.value.shape[1]
-    stacked = model.query_key.permute(0, 2, 1, 3).reshape(seeds, dim, n_models * dim)
-    reach = (query @ stacked).reshape(seeds, batch, n_models, dim)
-    read = (moments.reshape(seeds, batch * dim, dim) @ model.value.mT).reshape(seeds, batch, dim, n_models)
-    prediction = (reach * read.mT).sum(-1)
-    return ((prediction - answer.unsqueeze(-1)) ** 2).mean(1)
-
-
-def _zero_shot_loss(
-    model: Merged, query: Float[Tensor, "seed prompt dim"], answer: Tensor
-) -> Float[Tensor, "seed model"]:
-    """Return each model's mean squared error on lone query tokens, f = (z_q' Q z_q)(v.z_q)."""
-    seeds, batch, dim = query.shape
-    outer = (query.unsqueeze(-1) * query.unsqueeze(-2)).reshape(seeds, batch, dim * dim)
-    score = outer @ model.query_key.reshape(seeds, -1, dim * dim).mT
-    prediction = score * (query @ model.value.mT)
-    return ((prediction - answer.unsqueeze(-1)) ** 2).mean(1)
-
-
-def _moments(z: Float[Tensor, "seed prompt token dim"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Blank the label of each prompt's last token (in place); return S = (1/N) sum z z', that token, and its true label."""
-    seeds, batch, tokens, dim = z.shape
-    answer = z[:, :, -1, -1].clone()
-    z[:, :, -1, -1] = 0
-    flat = z.reshape(seeds * batch, tokens, dim)
-    moments = torch.bmm(flat.mT, flat).reshape(seeds, batch, dim, dim) / tokens
-    return moments, z[:, :, -1], answer
-
-
-def _fresh_batch(setting: Setting, seeds: int, batch: int, source: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw prompts with their own task each."""
-    theta = draw_tasks(setting, seeds * batch, source)
-    tokens = _tokens(*draw_inputs(setting, seeds * batch, setting.m, source), theta)
-    return _moments(tokens.reshape(seeds, batch, setting.m + 1, setting.dim))
-
-
-def _tuning_set(
-    setting: Setting, plan: DescentPlan, theta_0: Float[Tensor, "seed d"], source: torch.Generator
-) -> Float[Tensor, "point dim"]:
-    """Draw each seed's fixed set of labelled points of its target task, seed after seed."""
-    x, noise = draw_inputs(setting, plan.n_seeds, plan.tuning_points - 1, source)
-    return _tokens(x, noise, theta_0).reshape(-1, setting.dim)
-
-
-def _pick(
-    points: Float[Tensor, "point dim"], plan: DescentPlan, tokens: int, source: torch.Generator
-) -> Float[Tensor, "seed prompt token dim"]:
-    """Draw a batch of prompts of `tokens` points from each seed's tuning set, with replacement."""
-    seeds = plan.n_seeds
-    index = torch.randint(plan.tuning_points, (seeds, plan.batch_prompts * tokens), generator=source)
-    index += torch.arange(seeds).unsqueeze(-1) * plan.tuning_points
-    return points.index_select(0, index.reshape(-1)).reshape(seeds, plan.batch_prompts, tokens, -1)
-
-
-def _tokens(x: Float[Tensor, "prompt token d"], noise: Tensor, theta: Float[Tensor, "prompt d"]) -> Tensor:
-    y = (x @ theta.unsqueeze(-1)) + noise.unsqueeze(-1)
-    return torch.cat([torch.ones_like(y), x, y], dim=-1)
-
-
-class _Descent:
+class StackedDescent:
     """Step every model of a stack at once; the gradient norm is clipped model by model, as if each trained alone."""
 
     def __init__(self, plan: DescentPlan, model: Separate, moving: dict[str, Tensor]):
@@ -270,22 +210,27 @@ class _Descent:
 
     @property
     def model(self) -> Separate:
+        """Return the weights that the next loss must be taken at."""
         return Separate(**self.weights)
 
     @property
     def result(self) -> Merged:
+        """Return the present models, merged and without their graph."""
         return merge(Separate(**{name: weight.detach() for name, weight in self.weights.items()}))
 
     @property
     def average(self) -> Merged:
+        """Return the models whose factors are the means over the remembered steps."""
         return merge(Separate(**{name: total / self.n_remembered for name, total in self.total.items()}))
 
     def remember(self) -> None:
+        """Count the present weights into the average."""
         self.n_remembered += 1
         for name, weight in self.weights.items():
             self.total[name] += weight.detach()
 
     def step(self, loss: Tensor) -> None:
+        """Take one SGD step on a loss that is summed over models, so that each gets its own gradient."""
         names = list(self.moving)
         found = torch.autograd.grad(loss, [self.weights[name] for name in names])
         with torch.no_grad():

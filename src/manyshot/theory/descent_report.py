@@ -84,8 +84,8 @@ def form_of(method: str) -> str | None:
 def closed_form_at(setting: Setting, method: str, model: Merged, n: list[int], pair: Tensor) -> Tensor:
     """Return four rows of errors: the method's own form on both tasks, then the axial family's on both.
 
-    P is taken at the learned a, F at the learned rho, V at the learned w (with al = 1/(d+4), its optimum); the axial
-    family at all six learned numbers.
+    P is taken at the learned a, F at the learned rho, V at the learned w with al = 1/(d+4), its zero-shot optimum (at the
+    learned al too where the auxiliary never fades, since that moves v_x as well); the axial family at all six numbers.
     """
     found = joined_parameters(setting, model)
     axial = population_error(setting, axial_model(setting, axial_parameters(setting, model)), n, pair)
@@ -94,7 +94,8 @@ def closed_form_at(setting: Setting, method: str, model: Merged, n: list[int], p
     if method == "all ZS":
         return torch.cat([forms.error_all(setting, n, pair, rho=found["k"]), axial])
     if method.startswith("V "):
-        return torch.cat([forms.error_value(setting, n, pair, w=found["a"]), axial])
+        alpha = found["a"] * found["beta"] if method.endswith("/1") else None
+        return torch.cat([forms.error_value(setting, n, pair, w=found["a"], alpha=alpha), axial])
     return torch.cat([axial, axial])
 
 

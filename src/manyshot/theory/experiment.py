@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ def run_experiment(preset: Preset, seed: int = 0, report: Report = lambda stage,
         seconds[stage] = round(time.perf_counter() - start, 2)
         return result
 
-    setting = make_setting()
+    setting, plan = make_setting(), replace(preset.descent, seed=seed)
     closed = closed_curves(setting)
     estimates = timed(
         "Monte Carlo",
@@ -87,7 +87,7 @@ def run_experiment(preset: Preset, seed: int = 0, report: Report = lambda stage,
     )
     general = timed("general Sigma", lambda: check_general(preset.general_prompts, seed))
     many = timed("many tasks", lambda: describe_many_tasks(setting, preset))
-    descent = timed("SGD", lambda: describe_descent(setting, preset.descent, N_MAX, preset.evaluation_prompts, report))
+    descent = timed("SGD", lambda: describe_descent(setting, plan, N_MAX, preset.evaluation_prompts, report))
     return {
         "closed_form": {name: _by_shots(curve) for name, curve in closed.items()},
         "monte_carlo": {name: _with_se(estimate) for name, estimate in estimates.items()},
@@ -114,7 +114,7 @@ def run_experiment(preset: Preset, seed: int = 0, report: Report = lambda stage,
             },
             "monte_carlo_prompts": preset.monte_carlo_prompts,
             "evaluation_prompts": preset.evaluation_prompts,
-            "descent": asdict(preset.descent),
+            "descent": asdict(plan),
             "seed": seed,
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
             "threads": torch.get_num_threads(),
@@ -217,7 +217,7 @@ def describe_trade_off(setting: Setting) -> dict[str, Any]:
 
 
 def describe_crossing(setting: Setting, n_max: int = 200) -> dict[str, Any]:
-    """Return, by the cosine between test task and theta_0, the fewest shots from which the prompt beats no prompt for good.
+    """Return, by the cosine between test task and theta_0, the fewest shots from which a prompt beats none for good.
 
     `null` where it does not within n_max shots.
     """
@@ -243,7 +243,7 @@ def describe_crossing(setting: Setting, n_max: int = 200) -> dict[str, Any]:
 
 
 def describe_many_tasks(setting: Setting, preset: Preset) -> dict[str, Any]:
-    """Return the frontiers of value-only, one head and two heads, for each m and lambda, and what FS on theta_0 gives."""
+    """Return the frontiers of value-only, one head and two heads by m and lambda, and what FS on theta_0 gives."""
     frontiers = {}
     for m in preset.lengths:
         world = make_setting(setting.d, noise=setting.noise, m=m)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2563a8", "#d9822b", "#3a8f5c", "#c0392b", "#7b5ea7", "#777777"
+SHOT_TICKS = range(0, 21, 5)
 Result = dict[str, Any]
 
 
@@ -41,10 +42,9 @@ def draw_errors(result: Result) -> str:
         ):
             _line_and_dots(axis, result, name, colour, "-", text)
         axis.axhline(result["meta"]["setting"]["noise"], color=GREY, lw=0.8, ls=":")
-        axis.set(title=title, xlabel="shots n", yscale="log")
+        axis.set(title=title, xlabel="shots n", xticks=SHOT_TICKS)
+        _error_scale(axis, 0.08, 6)
     axes[0].set_ylabel("test error")
-    axes[0].set_ylim(0.08, 5)
-    axes[1].sharey(axes[0])
     axes[0].legend(frameon=False, fontsize=8)
     return _svg(figure)
 
@@ -56,7 +56,7 @@ def draw_curves(result: Result, names: tuple[str, ...], colour: str) -> str:
         text = {"+": "target $\\theta_0$", "-": "foreign $-\\theta_0$"}.get(name[-1], "every task")
         _line_and_dots(axis, result, name, colour, "--" if name.endswith("-") else "-", text)
     axis.axhline(result["meta"]["setting"]["noise"], color=GREY, lw=0.8, ls=":")
-    axis.set(xlabel="shots n", ylabel="test error", ylim=(0, None))
+    axis.set(xlabel="shots n", ylabel="test error", ylim=(0, None), xticks=SHOT_TICKS)
     axis.legend(frameon=False, fontsize=8, title="line: closed form, dots: Monte Carlo", title_fontsize=8)
     return _svg(figure)
 
@@ -67,11 +67,12 @@ def draw_trade_off(result: Result) -> str:
     figure, (axis,) = _new(5, 3.6)
     axis.plot(trade["target"], trade["foreign"], color=GREEN, lw=1.5)
     for (name, point), colour, offset in zip(
-        trade["chosen"].items(), (ORANGE, PURPLE, BLUE), ((8, 2), (8, -3), (8, 2)), strict=True
+        trade["chosen"].items(), (ORANGE, PURPLE, BLUE), ((8, 2), (-20, 9), (8, 2)), strict=True
     ):
+        text = name.replace("theta_0", "$\\theta_0$")
         axis.plot(point["target"], point["foreign"], "o", color=colour, ms=6)
         axis.annotate(
-            f"{name}\nw = {point['w']:.3f}",
+            f"{text}\nw = {point['w']:.3f}",
             (point["target"], point["foreign"]),
             xytext=offset,
             textcoords="offset points",
@@ -99,6 +100,7 @@ def draw_crossing(result: Result) -> str:
         axis.plot([c for c, _ in pairs], [n for _, n in pairs], ".-", color=colour, ms=4, lw=1.2, label=text)
     axis.set(xlabel="cosine between test task and $\\theta_0$", ylabel="fewest shots that beat zero-shot", yscale="log")
     axis.set_xlim(-1.05, 1.05)
+    axis.minorticks_off()
     axis.set_yticks([1, 2, 5, 10, 20, 50, 100, 200], ["1", "2", "5", "10", "20", "50", "100", "200"])
     axis.legend(frameon=False, fontsize=8)
     return _svg(figure)
@@ -124,10 +126,9 @@ def draw_descent(result: Result) -> str:
             n = [int(x) for x in row[task]]
             axis.plot(n, list(row["closed_form"][task].values()), color=colour, lw=1.3)
             axis.plot(n, list(row["simulated"][task].values()), ".", color=colour, ms=5, label=name)
-        axis.set(title=title, xlabel="shots n", yscale="log")
+        axis.set(title=title, xlabel="shots n", xticks=SHOT_TICKS)
+        _error_scale(axis, 0.08, 6)
     axes[0].set_ylabel("test error")
-    axes[0].set_ylim(0.08, 6)
-    axes[1].sharey(axes[0])
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         frameon=False,
@@ -143,7 +144,7 @@ def draw_descent(result: Result) -> str:
 def draw_many_tasks(result: Result) -> str:
     """Draw zero-shot error on the target against m-shot error over all tasks, along lambda, for each prompt length m."""
     frontiers = result["many_tasks"]["frontiers"]
-    figure, axes = _new(max(5.0, 3.1 * len(frontiers)), 3.8, columns=len(frontiers))
+    figure, axes = _new(max(9.0, 3.0 * len(frontiers)), 3.8, columns=len(frontiers))
     for axis, (m, frontier) in zip(axes, frontiers.items(), strict=True):
         for name, colour in (("value", GREEN), ("one head", ORANGE), ("two heads", PURPLE)):
             points = [row[name] for row in frontier["rows"]]
@@ -162,11 +163,8 @@ def draw_many_tasks(result: Result) -> str:
             title=f"m = {int(m):,} shots",
             xlabel="zero-shot error, target",
             xlim=(0.08, 0.42),
-            yscale="log",
-            ylim=(0.095, 1.2),
         )
-        axis.set_yticks([0.1, 0.2, 0.5, 1.0], ["0.1", "0.2", "0.5", "1"])
-        axis.minorticks_off()
+        _error_scale(axis, 0.095, 1.2)
     axes[0].set_ylabel("m-shot error, mean over tasks")
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=8, ncols=6, loc="outside lower center")
     return _svg(figure)
@@ -176,6 +174,15 @@ def _line_and_dots(axis: Axes, result: Result, name: str, colour: str, style: st
     closed, drawn = result["closed_form"][name], result["monte_carlo"][name]
     axis.plot([int(n) for n in closed], list(closed.values()), style, color=colour, lw=1.5, label=text)
     axis.plot([int(n) for n in drawn], [x["mean"] for x in drawn.values()], "o", color=colour, ms=3)
+
+
+def _error_scale(axis: Axes, low: float, high: float) -> None:
+    """Set a logarithmic error axis with plain numbers."""
+    axis.set_yscale("log")
+    axis.set_ylim(low, high)
+    ticks = [x for x in (0.1, 0.2, 0.5, 1, 2, 5) if low <= x <= high]
+    axis.set_yticks(ticks, [f"{x:g}" for x in ticks])
+    axis.minorticks_off()
 
 
 def _new(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -78,9 +78,10 @@ def two_head_models(setting: Setting, a: float, gain: float = 1.0) -> tuple[Merg
 
 
 def one_head_price(setting: Setting, m: int, weight: float) -> float:
-    """Return the least price above the floors (1 + lambda) s2 of one head in the joined family, for large m and Sigma = I.
+    """Return the least price of one head in the joined family above the floors (1 + lambda) s2, for large m.
 
-    min over 0 < r <= 1/(d+2) of  2(d+2) r^2 + lambda [ r^2 + (1+s2)/m ((1 - (d+2) r)/r)^2 ],   r = a beta, k = a (1-(d+2)r)/r.
+    min over 0 < r <= 1/(d+2) of  2(d+2) r^2 + lambda [ r^2 + (1+s2)/m ((1 - (d+2) r)/r)^2 ]   (Sigma = I),
+    with r = a beta, k = a (1 - (d+2) r) / r.
     To leading order 2 sqrt(lambda (lambda + 2d + 4)(1 + s2)/m): it fades as m^(-1/2), with corrections of m^(-1/4).
     """
     d = setting.d

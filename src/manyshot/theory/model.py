@@ -1,9 +1,9 @@
 """One layer of linear attention, in the merged form (Q, v) and with separate query, key and value matrices.
 
-    Out = Z + (1/N) (Z Q Z') Z V',   prediction  f = (1/N) sum_j (z_q' Q z_j)(v' z_j) = z_q' Q S v,   S = (1/N) sum_j z_j z_j'
+    Out = Z + (1/N) (Z Q Z') Z V',   f = (1/N) sum_j (z_q' Q z_j)(v' z_j) = z_q' Q S v,   S = (1/N) sum_j z_j z_j'
 
-Z: the N = n+1 tokens, the query last with a blank label; Q: merged key-query matrix; V: value matrix; v: the last row of V,
-the only one the prediction reads. The query token attends to itself too, which is all there is when n = 0.
+Z: the N = n+1 tokens, the query last with a blank label; Q: merged key-query matrix; V: value matrix; f: the prediction;
+v: the last row of V, the only one the prediction reads. The query token attends to itself too, which is all there is when n = 0.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def split_balanced(model: Merged) -> Separate:
 def attend(
     tokens: Float[Tensor, "prompt token dim"], query_key: Float[Tensor, "dim dim"], value: Float[Tensor, "dim dim"]
 ) -> Float[Tensor, "prompt token dim"]:
-    """Run the whole layer, residual included: the definition, which `predict` shortens to the one number read from it."""
+    """Run the whole layer, residual included: the definition, of which `predict` computes one number."""
     scores = tokens @ query_key @ tokens.mT
     return tokens + scores @ tokens @ value.mT / tokens.shape[-2]
 

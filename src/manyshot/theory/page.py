@@ -1,4 +1,4 @@
-"""Write theory.json, the figures and report.html, one self-contained page with each formula beside its curve."""
+"""Write theory.json, its summary, the figures and report.html, one self-contained page with each formula beside its curve."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from manyshot.errors import TheoryError
 from manyshot.files import read_json, write_json, write_text
 from manyshot.theory.figures import draw_all
 from manyshot.theory.page_text import FORMULAS, INTRODUCTION, PAGE, SECTION
+from manyshot.theory.summary import summarise
 
 Result = dict[str, Any]
 
@@ -34,6 +35,7 @@ def write_report(result: Result, out: Path) -> Path:
     """Write all files of a run into `out` and return the page's path. An earlier theory run there is replaced."""
     check_out(out)
     write_json(out / "theory.json", result)
+    write_json(out / "summary.json", summarise(result))
     figures = draw_all(result)
     for name, svg in figures.items():
         write_text(out / "figures" / name, svg)
@@ -65,7 +67,10 @@ def render_page(result: Result, figures: dict[str, str]) -> str:
     world = meta["setting"]
     facts = (
         f"{meta['preset']} run, seed {meta['seed']}: d = {world['d']}, s² = {world['noise']}, m = {world['m']}, Σ = I, "
-        f"a = w = {world['a']:.4f}, c = {world['c']}; {meta['monte_carlo_prompts']:,} Monte Carlo prompts; SGD with batch " f"{meta['descent']['batch_prompts']:,}, {meta['descent']['n_seeds']} seeds; {meta['seconds']['all']:.0f} s in all."
+        f"a = w = {world['a']:.4f}, c = {world['c']}; {meta['monte_carlo_prompts']:,} Monte Carlo prompts; SGD with "
+        "batch "
+        f"{meta['descent']['batch_prompts']:,}, {meta['descent']['n_seeds']} seeds; {meta['seconds']['all']:.0f} s "
+        "in all."
     )
     return Template(PAGE).substitute(introduction=INTRODUCTION, facts=escape(facts), sections="\n".join(sections))
 
@@ -86,7 +91,9 @@ def oracle_table(result: Result) -> str:
     share = max(x["largest_relative_se"] for x in result["checks"]["monte_carlo"].values())
     heads = ["n", *(name.replace("V66", "V(w=.66) ").replace("-", "−") for name in names)]
     return _table(heads, rows, "Closed form; below it Monte Carlo ± one standard error.") + (
-        f"<p>Over all curves and n = 0..{len(result['closed_form']['P']) - 1} the two are at most {distance:.2f} standard errors " f"apart; the largest standard error is {100 * share:.2f} % of its value.</p>"
+        f"<p>Over all curves and n = 0..{len(result['closed_form']['P']) - 1} the two are at most {distance:.2f} "
+        "standard errors "
+        f"apart; the largest standard error is {100 * share:.2f} % of its value.</p>"
     )
 
 
@@ -94,12 +101,14 @@ def trade_off_note(result: Result) -> str:
     """Return the w that each loss picks and what it costs."""
     trade = result["trade_off"]
     rows = [
-        [escape(name), f"{p['w']:.4f}", f"{p['target']:.4f}", f"{p['foreign']:.4f}"]
+        [escape(name.replace("theta_0", "θ₀")), f"{p['w']:.4f}", f"{p['target']:.4f}", f"{p['foreign']:.4f}"]
         for name, p in trade["chosen"].items()
     ]
     caption = f"{trade['n']} shots, value only."
     return _table(["loss", "w", "target", "foreign"], rows, caption) + (
-        f"<p>With many tasks both pay {trade['regret_at_many_tasks']:.4f} above their own best; as n grows this tends to " f"{trade['regret_limit']:.4f}, not to 0.</p>"
+        f"<p>With many tasks both pay {trade['regret_at_many_tasks']:.4f} above their own best; as n grows this "
+        "tends to "
+        f"{trade['regret_limit']:.4f}, not to 0.</p>"
     )
 
 
@@ -131,7 +140,11 @@ def descent_table(result: Result) -> str:
         "gap, six numbers",
     ]
     caption = (
-        "Errors: weights of the last step, mean over seeds, exact for the learned matrices. Gap: largest relative distance over " "both tasks and n = 0..20 between averaged weights and the closed form at the learned a, rho or w, then at all six " "numbers of the axial family."
+        "Errors: weights of the last step, mean over seeds, exact for the learned matrices. Gap: largest relative "
+        "distance over "
+        "both tasks and n = 0..20 between averaged weights and the closed form at the learned a, rho or w, then at "
+        "all six "
+        "numbers of the axial family."
     )
     return _table(heads, rows, caption)
 

@@ -7,7 +7,7 @@ M = E z z' (a demonstration), M_q = E z_q z_q', r = Q M v, p = theta.x_q. With x
     E h p   = n <r_x, theta>
     E h^2   = n(n+1) r' M_q r + n tr(Q' M_q Q M) v' M v - 2n (Q' M_q Q)_00 v_0^2      (Isserlis, mean (1, 0, 0))
     E B l g = Bm (l_0 g_0 + <l, g>) + <b, l_0 g + g_0 l> + 2 l' Sg S Sg g             for any affine g(x) = g_0 + g.x
-    E B^2 l^2                                                                          by Stein's identity, in `_query_moments`
+    E B^2 l^2 by Stein's identity, in `_query_moments`
 Here Sg is Sigma and Bm = E B. P, F, V and the joined family of closed_forms.py are special cases; tests hold them
 together.
 """

@@ -1,4 +1,4 @@
-"""The world of the linear-attention experiment: inputs, noise, prompt length, target task; wrong values are named errors.
+"""The world of the linear-attention experiment: inputs, noise, prompt length, target; wrong values are named errors.
 
 Symbols (arXiv 2602.23197): d, Sigma, s2 (label noise variance), m (shots in training prompts), theta_0 (the task
 tuned on). Inner products are taken in Sigma: <t, u> = t' Sigma u, because <t, u> is the covariance of the labels of
