@@ -233,7 +233,7 @@ def _explain(error: ValidationError, value: dict[str, Any]) -> str:
     location = [str(part) for part in first["loc"]]
     if len(location) > 1 and location[0] == "stages" and location[1].isdigit():
         stage = value["stages"][int(location[1])]
-        location[1] = str(stage.get("name", location[1])) if isinstance(stage, dict) else location[1]
+        location[1] = str(stage.get("name", "tune")) if isinstance(stage, dict) else location[1]
     key = ".".join(location)
     if first["type"] == "extra_forbidden":
         known = _fields(location[:-1])

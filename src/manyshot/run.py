@@ -4,43 +4,26 @@ import gc
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from manyshot import records
-from manyshot.episodes import EpisodeDataset, draw_demonstrations
-from manyshot.errors import RunError
-from manyshot.evaluation import Benchmark, EvaluationOptions, bits_per_byte, summarise
-from manyshot.files import append_lines, hash_text, json_line, read_json, read_lines, write_json, write_text
+from manyshot.evaluation import Benchmark, bits_per_byte, summarise
+from manyshot.files import append_lines, json_line, read_json, read_lines, write_json, write_text
 from manyshot.inference import Reader
-from manyshot.models import LoadedModel, ModelOptions, load_model, make_model, prepare_tuning
-from manyshot.objectives import target_spans
-from manyshot.recipe import EvaluationRecipe, Recipe, StageOptions
+from manyshot.judging import claim_folder, describe
+from manyshot.models import LoadedModel, load_model, make_model, prepare_tuning
+from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
 from manyshot.seeds import derive
-from manyshot.tasks import Corpus, Suite, Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
+from manyshot.stage_data import build_dataset, recipe_texts
+from manyshot.tasks import Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
 from manyshot.training import LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
 
 Say = Callable[[str], None]
 BASE_FOLDER = "base"
 STAGES_FOLDER = "stages"
-
-
-def claim_folder(folder: Path, recipe_yaml: str, say: Say) -> None:
-    """Make a run folder, or go on with it when it belongs to this very recipe. Nothing is ever overwritten."""
-    place = folder / records.RECIPE
-    if place.is_file():
-        if place.read_text(encoding="utf-8") != recipe_yaml:
-            raise RunError(
-                f"{folder}: holds the run of another recipe (hash {hash_text(place.read_text(encoding='utf-8'))}, this one is "
-                f"{hash_text(recipe_yaml)}); choose another --out, or delete the folder"
-            )
-        say(f"resuming {folder}")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder}: not empty and no run ({records.RECIPE} is missing); choose another --out")
-    write_text(place, recipe_yaml)
 
 
 class Run:
@@ -120,31 +103,11 @@ class Run:
             return load_model(options)
         place = self.folder / BASE_FOLDER
         if not place.is_dir():
-            made = make_model(options.scratch, self._texts(), derive(self.recipe.seed, "model"))
+            made = make_model(options.scratch, recipe_texts(self.recipe), derive(self.recipe.seed, "model"))
             for note in made.notes:
                 self.say(note)
             _save_model(made.model, made.tokenizer, place)
         return load_model(options.model_copy(update={"scratch": None, "path": str(place)}))
-
-    def _texts(self) -> Iterator[str]:
-        """Yield texts to train a tokenizer on, tasks and prose in turn, so that a limit cuts both alike."""
-        corpora = [open_corpus(stage.data.text) for stage in self.recipe.stages if stage.data.text]
-        tasks = {t.name: t for stage in self.recipe.stages for t in self._training_tasks(stage)}.values()
-        streams: list[Iterator[str]] = [iter(corpus.documents) for corpus in corpora]
-        streams += [
-            (
-                f"{t.template.render_prompt(e.input)}{t.template.render_answer(e.output)}{t.template.stop}"
-                for e in t.train
-            )
-            for t in tasks
-        ]
-        while streams:
-            for stream in list(streams):
-                text = next(stream, None)
-                if text is None:
-                    streams.remove(stream)
-                else:
-                    yield text
 
     def _model_before(self, number: int) -> LoadedModel:
         if number == 0:
@@ -278,97 +241,6 @@ class Run:
             manifest = read_json(self.folder / records.MANIFEST)
             manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + 1
             write_json(self.folder / records.MANIFEST, manifest)
-
-
-def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lambda line: None) -> dict[str, Any]:
-    """Score models side by side on the same tasks into a run folder; return the summary with their differences."""
-    folder = Path(folder)
-    judged = _judged_in(recipe)
-    claim_folder(folder, recipe.to_yaml(), say)
-    manifest = describe(judged, recipe.evaluation, recipe.seed, recipe.hash)
-    write_json(folder / records.MANIFEST, manifest)
-    log = CellLog(folder)
-    benchmark = Benchmark([task for task, _ in judged], recipe.evaluation, log, seed=recipe.seed, say=say)
-    for method, options in recipe.models.items():
-        loaded = load_model(options)
-        for note in loaded.notes:
-            say(note)
-        trained_here = options.path is not None and (Path(options.path).parent / records.RECIPE).is_file()
-        benchmark.run(method, Reader(loaded.model, loaded.tokenizer), check_boundaries=not trained_here)
-        del loaded
-        gc.collect()
-    log.finish()
-    roles = {task.name: role for task, role in judged}
-    summary = summarise(folder, roles, {name: {} for name in recipe.models})
-    write_json(folder / records.SUMMARY, {**summary, "base": next(iter(recipe.models)), "seeds": [recipe.seed]})
-    return read_json(folder / records.SUMMARY)
-
-
-def _judged_in(recipe: EvaluationRecipe) -> list[tuple[Task, str]]:
-    judged: list[tuple[Task, str]] = []
-    for path in recipe.suites:
-        suite: Suite = open_suite(path)
-        # a plain folder of tasks has no splits: they are held out as far as anyone here knows
-        split = (suite.root / "suite.json").is_file()
-        paths = suite.select(recipe.evaluation.tasks)
-        judged += [(t, suite.role(p) if split else "held_out") for p, t in zip(paths, suite.load(paths), strict=True)]
-    names = [task.name for task, _ in judged]
-    for name in names:
-        if names.count(name) > 1:
-            raise RunError(f'two of the tasks are called "{name}"; evaluate them apart or rename one')
-    return judged
-
-
-def describe(
-    judged: Sequence[tuple[Task, str]], options: EvaluationOptions, seed: int, recipe_hash: str
-) -> dict[str, Any]:
-    """Return a manifest: versions, hardware, tasks with their hashes and roles, demonstrations by task and draw."""
-    most = max(options.shots)
-    return {
-        "recipe_hash": recipe_hash,
-        "versions": records.versions(),
-        "hardware": records.hardware(),
-        "tasks": {
-            task.name: {"role": role, "hash": task.content_hash(), "source": task.source, "licence": task.licence}
-            for task, role in judged
-        },
-        "demonstrations": {
-            task.name: [draw_demonstrations(task, most, seed, draw) for draw in range(options.draws)]
-            for task, _ in judged
-        },
-    }
-
-
-def build_dataset(
-    stage: StageOptions, tasks: Sequence[Task], tokenizer: Any, seed: int, n_rows: int | None = None
-) -> EpisodeDataset:
-    """Return the rows of a stage, their labels under its objective's scope."""
-    import numpy as np
-
-    def labels_of(ids: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        labels = np.full(len(ids), -100, np.int64)
-        for start, end, _ in target_spans(bounds, stage.objective.scope):
-            labels[start:end] = ids[start:end]
-        return labels
-
-    corpus: Corpus | None = open_corpus(stage.data.text) if stage.data.text else None
-    return EpisodeDataset(
-        tasks,
-        tokenizer,
-        stage.data.episodes,
-        n_rows=n_rows,
-        seed=derive(seed, "rows", stage.name),
-        corpus=corpus,
-        mix=stage.data.mix,
-        labels_of=labels_of,
-    )
-
-
-def open_base(options: ModelOptions) -> LoadedModel:
-    """Load a recipe's starting model, refusing one that a run has yet to make."""
-    if options.scratch is not None:
-        raise RunError("the recipe makes its model when it runs; name a run folder's model instead")
-    return load_model(options)
 
 
 def _rows_needed(arguments: Any) -> int | None:

@@ -39,6 +39,7 @@ def summarise(folder: str | Path, roles: Mapping[str, str], extras: Mapping[str,
         "base": "base" if "base" in methods else methods[0],
         "seeds": [0],
         "n_tasks": {name: len(tasks) for name, (tasks, _) in groups.items()},
+        "floors": {name: _floor(tasks, scores, families) for name, (tasks, _) in groups.items()},
         "differences": _differences(methods, results, groups, families),
     }
 
@@ -129,6 +130,12 @@ def _method(
 def _main_group(groups: Mapping[str, Any]) -> str:
     """Return the curve that a reader looks at first."""
     return next((name for name in ("held_out", "seen", "dev", "near") if name in groups), next(iter(groups)))
+
+
+def _floor(tasks: Sequence[str], scores: Sequence[Score], families: Mapping[str, str]) -> float:
+    """Return the mean floor of a curve, averaged as its scores are."""
+    floors = {score.task: np.array([score.floor]) for score in scores if score.task in tasks}
+    return round(float(family_mean(floors, families)[0]), 6)
 
 
 def _differences(

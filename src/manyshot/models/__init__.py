@@ -1,6 +1,6 @@
 """Models: load or make them, choose which parameters move."""
 
-from manyshot.models.loading import LoadedModel, context_window, count_parameters, load_model, model_identity
+from manyshot.models.loading import LoadedModel, context_window, count_parameters, load_model, load_tokenizer
 from manyshot.models.options import ModelOptions, ScratchOptions, TuningOptions
 from manyshot.models.scratch import make_model, train_tokenizer
 from manyshot.models.tuning import TunedModel, prepare_tuning
@@ -14,8 +14,9 @@ __all__ = [
     "context_window",
     "count_parameters",
     "load_model",
+    "load_tokenizer",
+    "load_tokenizer",
     "make_model",
-    "model_identity",
     "prepare_tuning",
     "train_tokenizer",
 ]

@@ -75,6 +75,22 @@ def load_model(options: ModelOptions | str | Path) -> LoadedModel:
     return LoadedModel(model.eval(), tokenizer, tuple(notes))
 
 
+def load_tokenizer(path: str | Path, options: ModelOptions | None = None) -> Any:
+    """Load the tokenizer alone, of a model folder, a PEFT folder or a Hub name."""
+    options = options or ModelOptions(path=str(path))
+    folder = Path(path).expanduser()
+    if folder.exists():
+        _check_folder(folder)
+    base_path = _adapter_base(folder) if folder.exists() else None
+    place = _tokenizer_place(folder, str(path), base_path)
+    try:
+        return AutoTokenizer.from_pretrained(
+            place, revision=options.revision, trust_remote_code=options.trust_remote_code
+        )
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise ModelError(_explain(str(path), folder.exists(), error)) from None
+
+
 def count_parameters(model: Any) -> int:
     """Return the number of parameters, shared ones once."""
     return sum(p.numel() for p in model.parameters())
@@ -86,17 +102,11 @@ def context_window(model: Any) -> int | None:
     return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
 
 
-def model_identity(model: Any) -> str:
-    """Return a short digest of the model's config, for records."""
-    from manyshot.files import hash_text
-
-    return hash_text(json.dumps(model.config.to_diff_dict(), sort_keys=True, default=str))
-
-
 def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file() and not (folder / ADAPTER_FILE).is_file():
+    known = ("config.json", ADAPTER_FILE, "tokenizer_config.json")
+    if not any((folder / name).is_file() for name in known):
         raise ModelError(
-            f"{folder}: no model here (neither config.json nor {ADAPTER_FILE}); give the folder that save_pretrained wrote"
+            f"{folder}: no model here (none of {', '.join(known)}); give the folder that save_pretrained wrote"
         )
 
 

@@ -1,0 +1,93 @@
+"""Tables of a run as rows of text: the same rows serve the terminal, Markdown and the page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A title, a head and rows of text."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """Return the table as Markdown."""
+        lines = [f"| {' | '.join(self.head)} |", "|" + "---|" * len(self.head)]
+        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows)]) + "\n"
+
+
+def curve_tables(summary: Mapping[str, Any]) -> list[Table]:
+    """Return one table a curve: methods down, shots across, 95 % intervals over queries beside each score."""
+    tables = []
+    for group, n_tasks in summary["n_tasks"].items():
+        shots = next((list(m[group]) for m in summary["methods"].values() if group in m), [])
+        rows = []
+        for name, method in summary["methods"].items():
+            if group in method:
+                cells = [f"{method[group][k]:.3f} {_interval(method['ci95'][group][k])}" for k in shots]
+                rows.append((name, *cells, f"{method['worst_draw'][group][shots[-1]]:.3f}"))
+        for name, groups in summary.get("differences", {}).items():
+            if group in groups:
+                cells = [f"{groups[group][k]['mean']:+.3f} {_interval(groups[group][k]['ci95'])}" for k in shots]
+                rows.append((name, *cells, ""))
+        head = ("method", *(f"{k} shots" for k in shots), f"worst draw at {shots[-1]}" if shots else "")
+        tables.append(Table(f"{group.replace('_', ' ')} ({n_tasks} tasks)", head, tuple(rows)))
+    return tables
+
+
+def family_table(summary: Mapping[str, Any]) -> Table | None:
+    """Return scores by family and shots for each method."""
+    rows, shots = [], []
+    for name, method in summary["methods"].items():
+        for family, curve in method["families"].items():
+            shots = list(curve)
+            intervals = method["ci95"]["families"][family]
+            rows.append((family, name, *(f"{curve[k]:.3f} {_interval(intervals[k])}" for k in shots)))
+    if not rows:
+        return None
+    return Table("by family", ("family", "method", *(f"{k} shots" for k in shots)), tuple(sorted(rows)))
+
+
+def task_table(summary: Mapping[str, Any]) -> Table:
+    """Return each task's score at its largest number of shots, beside the floor."""
+    methods = summary["methods"]
+    names = list(dict.fromkeys(task for method in methods.values() for task in method["tasks"]))
+    rows = []
+    for task in names:
+        known = next(m["tasks"][task] for m in methods.values() if task in m["tasks"])
+        cells = []
+        for method in methods.values():
+            if task in method["tasks"]:
+                cells.append(f"{method['tasks'][task]['score']:.3f} {_interval(method['ci95']['tasks'][task])}")
+            else:
+                cells.append("")
+        rows.append((task, str(known["shots"]), f"{known['floor']:.3f}", *cells))
+    return Table("by task", ("task", "shots", "floor", *methods), tuple(rows))
+
+
+def cost_table(summary: Mapping[str, Any]) -> Table | None:
+    """Return what each method consumed and what it did to general text."""
+    fields = {
+        "trained_tokens": "trained tokens",
+        "supervised_answers": "supervised answers",
+        "seconds": "training seconds",
+        "general_bits_per_byte": "general text, bits per byte",
+    }
+    used = [key for key in fields if any(key in method for method in summary["methods"].values())]
+    if not used:
+        return None
+    rows = tuple((n, *(_number(m.get(key)) for key in used)) for n, m in summary["methods"].items())
+    return Table("cost", ("method", *(fields[key] for key in used)), rows)
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return f"[{bounds[0]:.3f}, {bounds[1]:.3f}]"
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

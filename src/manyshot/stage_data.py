@@ -1,0 +1,65 @@
+"""What a stage trains on: its rows, and the texts that a new tokenizer is trained on. Joins recipe, tasks and episodes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from manyshot.episodes import EpisodeDataset
+from manyshot.models import load_tokenizer, train_tokenizer
+from manyshot.objectives import target_spans
+from manyshot.recipe import Recipe, StageOptions
+from manyshot.seeds import derive
+from manyshot.tasks import Corpus, Task, open_corpus, open_suite
+
+
+def build_dataset(
+    stage: StageOptions, tasks: Sequence[Task], tokenizer: Any, seed: int, n_rows: int | None = None
+) -> EpisodeDataset:
+    """Return the rows of a stage, their labels under its objective's scope."""
+
+    def labels_of(ids: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        labels = np.full(len(ids), -100, np.int64)
+        for start, end, _ in target_spans(bounds, stage.objective.scope):
+            labels[start:end] = ids[start:end]
+        return labels
+
+    corpus: Corpus | None = open_corpus(stage.data.text) if stage.data.text else None
+    return EpisodeDataset(
+        tasks,
+        tokenizer,
+        stage.data.episodes,
+        n_rows=n_rows,
+        seed=derive(seed, "rows", stage.name),
+        corpus=corpus,
+        mix=stage.data.mix,
+        labels_of=labels_of,
+    )
+
+
+def recipe_texts(recipe: Recipe) -> Iterator[str]:
+    """Yield texts to train a tokenizer on, tasks and prose in turn, so that a limit cuts all alike."""
+    suite = open_suite(recipe.suite.path)
+    paths = dict.fromkeys(p for s in recipe.stages if s.data.mix.text < 1 for p in suite.select(s.data.tasks))
+    streams: list[Iterator[str]] = [iter(open_corpus(s.data.text).documents) for s in recipe.stages if s.data.text]
+    streams += [_rendered(task) for task in suite.load(paths)]
+    while streams:
+        for stream in list(streams):
+            text = next(stream, None)
+            if text is None:
+                streams.remove(stream)
+            else:
+                yield text
+
+
+def _rendered(task: Task) -> Iterator[str]:
+    template = task.template
+    for e in task.train:
+        yield template.render_prompt(e.input) + template.render_answer(e.output) + template.stop
+
+
+def recipe_tokenizer(recipe: Recipe, path: str | None = None) -> Any:
+    """Return the tokenizer that a recipe's rows are made with; one from scratch is trained as the run would."""
+    if path is not None or recipe.model.scratch is None:
+        return load_tokenizer(path or str(recipe.model.path), recipe.model)
+    return train_tokenizer(recipe_texts(recipe), recipe.model.scratch.vocabulary, recipe.model.scratch.tokenizer_bytes)

@@ -1,0 +1,49 @@
+"""Small tokenizers of the kinds that pretrained models have, each with its own way of joining pieces."""
+
+import json
+from functools import lru_cache
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from tests import tiny
+
+_TEXTS = [*tiny.WORDS, *tiny.LABELS, "Input: apple", "Output: north", "Say where it lies.", "0 1 2 3 4 5 6 7 8 9"] * 8
+
+
+@lru_cache
+def sentencepiece_like(bos: bool = True) -> PreTrainedTokenizerFast:
+    """Llama 2's kind: a mark in front of whatever is encoded, bytes for what it does not know, `<s>` first."""
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    # SentencePiece learns no piece with a mark inside; the trained tokenizer then splits by merges alone
+    made.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False)
+    made.train_from_iterator(_TEXTS, trainer)
+    made.pre_tokenizer = None
+    # training takes the bytes in as special tokens only, and special tokens would be skipped when decoding
+    described = json.loads(made.to_str())
+    described["added_tokens"] = [token for token in described["added_tokens"] if token["content"] not in bytes_]
+    made = Tokenizer.from_str(json.dumps(described))
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    if bos:
+        start = made.token_to_id("<s>")
+        made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", start)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@lru_cache
+def prefix_space() -> PreTrainedTokenizerFast:
+    """RoBERTa's and OPT's kind: byte-level, with a space in front of whatever is encoded."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500, special_tokens=["</s>"], initial_alphabet=alphabet, show_progress=False
+    )
+    made.train_from_iterator(_TEXTS, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>")
