@@ -3,7 +3,7 @@
 import tempfile
 
 import manyshot as ms
-from manyshot.models import make_model, ScratchOptions
+from manyshot.models import ScratchOptions, make_model
 from manyshot.tasks.builtin import write_suite
 
 
@@ -13,7 +13,9 @@ def main(max_steps: int = 30) -> dict:
     suite = ms.open_suite(write_suite(f"{folder}/tasks"))
     train, held_out = suite.load(suite.select(["train"])), suite.load(suite.select(["held_out"]))
     texts = [f"Input: {e.input}\nOutput: {e.output}\n" for task in train for e in task.train]
-    made = make_model(ScratchOptions(vocabulary=500, config={"hidden_size": 64, "intermediate_size": 128}), texts, seed=0)
+    made = make_model(
+        ScratchOptions(vocabulary=500, config={"hidden_size": 64, "intermediate_size": 128}), texts, seed=0
+    )
 
     rows = ms.EpisodeDataset(train, made.tokenizer, ms.EpisodeOptions(budget_tokens=256))
     options = ms.TrainingOptions(args={"max_steps": max_steps, "learning_rate": 3e-3, "save_strategy": "no"})

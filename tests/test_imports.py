@@ -61,7 +61,7 @@ def imported(module: Path, tree: ast.AST) -> Iterator[tuple[int, str]]:
             names = [f"{source}.{alias.name}" for alias in node.names] if source == "manyshot" else [source]
         for name in names:
             if name.split(".")[0] == "manyshot":
-                yield node.lineno, (name.split(".") + [""])[1]
+                yield node.lineno, name.split(".")[1] if "." in name else ""
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(ROOT)))

@@ -1,5 +1,6 @@
 """Scores and predictions of a run survive a kill at any moment: resumed files equal uninterrupted ones byte for byte."""
 
+import os
 from dataclasses import asdict
 
 import pytest
@@ -37,6 +38,12 @@ def contents(folder):
     return {name: (folder / name).read_bytes() for name in (PREDICTIONS, SCORES)}
 
 
+@pytest.fixture
+def quick_disk(monkeypatch):
+    """Hundreds of runs in one test need not wait for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     return write_all(tmp_path_factory.mktemp("whole"))
@@ -57,7 +64,7 @@ def test_a_run_killed_between_cells_resumes_to_the_same_bytes(tmp_path, uninterr
     assert write_all(tmp_path) == uninterrupted
 
 
-def test_a_run_killed_at_any_byte_of_its_predictions_resumes_to_the_same_bytes(tmp_path, uninterrupted):
+def test_a_run_killed_at_any_byte_of_its_predictions_resumes_to_the_same_bytes(tmp_path, uninterrupted, quick_disk):
     log = CellLog(tmp_path / "start")
     log.add(score(CELLS[0]), predictions(CELLS[0]))
     before = contents(tmp_path / "start")
@@ -77,7 +84,7 @@ def test_a_run_killed_at_any_byte_of_its_predictions_resumes_to_the_same_bytes(t
     assert broken == []
 
 
-def test_a_run_killed_at_any_byte_of_a_score_resumes_to_the_same_bytes(tmp_path, uninterrupted):
+def test_a_run_killed_at_any_byte_of_a_score_resumes_to_the_same_bytes(tmp_path, uninterrupted, quick_disk):
     log = CellLog(tmp_path / "start")
     log.add(score(CELLS[0]), predictions(CELLS[0]))
     log.add(score(CELLS[1]), predictions(CELLS[1]))

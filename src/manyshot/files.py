@@ -48,6 +48,8 @@ def read_json(path: str | Path) -> Any:
         raise ManyshotError(f"{path}: no such file") from None
     except json.JSONDecodeError as error:
         raise ManyshotError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from None
+    except UnicodeDecodeError as error:
+        raise ManyshotError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def json_line(row: dict[str, Any]) -> str:
@@ -71,12 +73,16 @@ def read_lines(path: str | Path, *, drop_torn_end: bool = False) -> Iterator[tup
     `drop_torn_end` forgives a last line without its newline: what a killed writer leaves.
     """
     path = Path(path)
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if drop_torn_end and not raw.endswith(b"\n"):
+                return
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                raise ManyshotError(f"{path}:{number}: not UTF-8 text; save it as UTF-8") from None
             if not line.strip():
                 continue
-            if drop_torn_end and not line.endswith("\n"):
-                return
             try:
                 value = json.loads(line)
             except json.JSONDecodeError as error:
@@ -88,11 +94,12 @@ def read_lines(path: str | Path, *, drop_torn_end: bool = False) -> Iterator[tup
 
 
 def hash_text(*parts: str) -> str:
-    """Return 16 hex digits that identify the parts."""
+    """Return 16 hex digits that identify the parts; each is hashed with its length, so that no two lists collide."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode("utf-8"))
-        digest.update(b"\x00")
+        data = part.encode("utf-8")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
     return digest.hexdigest()[:16]
 
 

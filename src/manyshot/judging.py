@@ -110,7 +110,7 @@ def _judged_in(recipe: EvaluationRecipe) -> list[tuple[Task, str]]:
     for path in recipe.suites:
         suite: Suite = open_suite(path)
         # a plain folder of tasks has no splits: they are held out as far as anyone here knows
-        split = (suite.root / "suite.json").is_file()
+        split = set(suite.splits) != {"train"}
         paths = suite.select(recipe.evaluation.tasks)
         judged += [(t, suite.role(p) if split else "held_out") for p, t in zip(paths, suite.load(paths), strict=True)]
     names = [task.name for task, _ in judged]

@@ -29,7 +29,7 @@ class _Row:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """Build from a line's object, fields of other versions left out."""
+        """Build from a line's object; fields that this version does not know are left out."""
         return cls(**{f.name: value[f.name] for f in fields(cls)})  # type: ignore[arg-type]
 
 
@@ -142,7 +142,13 @@ def hardware() -> dict[str, Any]:
 def _read(path: Path, kind: type[Any]) -> Iterable[Any]:
     if not path.is_file():
         return []
-    return [kind.from_json(value) for _, value in read_lines(path, drop_torn_end=True)]
+    rows = []
+    for number, value in read_lines(path, drop_torn_end=True):
+        try:
+            rows.append(kind.from_json(value))
+        except KeyError as error:
+            raise RunError(f"{path}:{number}: field {error} is missing; the file is not of this version") from None
+    return rows
 
 
 def _read_or_fail(path: Path, kind: type[Any]) -> list[Any]:

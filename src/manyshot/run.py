@@ -75,10 +75,7 @@ class Run:
         tasks = list({task.name: task for stage in training.values() for task in stage}.values())
         if not held or not tasks:
             return
-        groups = [
-            [self.suite.load([p])[0].name for p in group if p in self.suite.paths] for group in self.suite.share_texts
-        ]
-        leaks = find_leaks(tasks, held, groups)
+        leaks = find_leaks(tasks, held, self.suite.text_groups())
         how = self.recipe.suite.leaks
         if how == "error":
             refuse_leaks(leaks)

@@ -1,6 +1,7 @@
 """One rule for randomness: every draw has a seed derived from the run's seed and the draw's own name."""
 
 import hashlib
+import operator
 
 import numpy as np
 
@@ -10,8 +11,11 @@ def derive(seed: int, *names: str | int) -> int:
 
     Global generators are never used, so adding a draw somewhere cannot change another one.
     """
-    text = "\x1f".join([str(int(seed)), *(f"{type(n).__name__}:{n}" for n in names)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    digest = hashlib.blake2b(str(operator.index(seed)).encode(), digest_size=8)
+    for name in names:
+        data = b"s" + name.encode() if isinstance(name, str) else b"i" + str(operator.index(name)).encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return int.from_bytes(digest.digest(), "big") >> 1
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:

@@ -1,5 +1,7 @@
 """Whatever a user gets wrong: one line that names place, value and next step, exit code 2, nothing lost."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from manyshot.cli import main
 from manyshot.tasks import save_task
 from tests import tiny
 
@@ -37,13 +40,24 @@ def recipe(suite: Path, **changes) -> dict:
     }
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    code = "import torch; torch.set_num_threads(1); from manyshot.cli import main; main()"
-    if arguments[0] in ("tasks", "recipe"):
-        code = "from manyshot.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
+class Ended:
+    """What a command left: its exit code and both outputs."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.returncode, self.stdout, self.stderr = code, out, err
+
+
+def run(*arguments: str) -> Ended:
+    """Run the command line in this process: starting Python anew costs seconds each time."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["manyshot", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 def fails(*arguments: str, saying: list[str]) -> None:
@@ -53,6 +67,15 @@ def fails(*arguments: str, saying: list[str]) -> None:
     assert len(lines) == 1, done.stderr
     for words in saying:
         assert words in lines[0]
+
+
+def test_an_error_is_one_line_and_exit_code_2_of_the_process():
+    code = "from manyshot.cli import main; main()"
+    command = [sys.executable, "-c", code, "tasks", "no/such/folder"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "no/such/folder" in done.stderr
 
 
 def write(path: Path, value: dict) -> str:

@@ -33,8 +33,7 @@ def test_an_episode_is_what_the_whole_text_is_encoded_to(tokenizer):
     assert episode.ids.tolist() == tokenizer(whole_text(task, 20))["input_ids"]
 
 
-def test_an_episode_without_an_instruction_is_what_its_text_is_encoded_to_behind_the_opening():
-    # without a header the first prompt still continues the opening token, as every other one continues an answer
+def test_a_byte_level_episode_without_an_instruction_is_what_its_text_is_encoded_to():
     task = replace(tiny.word_task(), instruction="")
     encoded = Encoder(tiny.tokenizer()).examples(task, task.train)
     assert build_episode(encoded, range(5)).ids.tolist() == tiny.tokenizer()(whole_text(task, 5))["input_ids"]

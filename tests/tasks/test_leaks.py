@@ -136,7 +136,7 @@ def test_refusing_many_shows_eight_and_counts_the_rest():
 def test_one_pair_of_tasks_with_two_kinds_of_leaks_counts_once():
     leaks = find_leaks([task("a", [f"{NINE} a"])], [task("b", [f"{NINE} a"])])
     assert {leak.kind for leak in leaks} == {"examples alike", "runs of 8 words alike"}
-    with pytest.raises(LeakError, match="^1 pairs? "):
+    with pytest.raises(LeakError, match=r"^1 pairs? "):
         refuse_leaks(leaks)
 
 

@@ -38,10 +38,8 @@ def tasks(
     head = ("task", "part", "family", "metric", "train", "test", f"prompt {unit}", f"answer {unit}", "answers")
     show(Table(f"{path}: {len(rows)} tasks", head, tuple(rows)))
     if leaks:
-        names = {p: suite.load([p])[0].name for p in suite.paths}
-        groups = [[names[p] for p in group if p in names] for group in suite.share_texts]
         held = [p for split in ("dev", "held_out") for p in suite.splits.get(split, ())]
-        refuse_leaks(find_leaks(suite.load(suite.splits.get("train", ())), suite.load(held), groups))
+        refuse_leaks(find_leaks(suite.load(suite.splits.get("train", ())), suite.load(held), suite.text_groups()))
         say("no held-out task shares text with a training task")
 
 

@@ -44,9 +44,12 @@ class EpisodeDataset:
         self.text = self._encode_corpus(corpus) if self.mix.text > 0 else np.empty(0, np.int32)
         if self.mix.text < 1 and not tasks:
             raise EpisodeError("no tasks to train on; name at least one, or set mix.text to 1 for plain text only")
+        # examples that fit, by their positions in the task's pool
+        self._pools: list[np.ndarray] = []
         self.tasks = [self._encode(task) for task in tasks] if self.mix.text < 1 else []
-        self.probabilities = task_probabilities([len(t.lengths) for t in self.tasks], self.mix.task_weights)
-        n_tokens = sum(int(task.lengths.sum()) for task in self.tasks) + len(self.text)
+        self._lengths = [task.lengths[pool] for task, pool in zip(self.tasks, self._pools, strict=True)]
+        self.probabilities = task_probabilities([len(pool) for pool in self._pools], self.mix.task_weights)
+        n_tokens = sum(int(lengths.sum()) for lengths in self._lengths) + len(self.text)
         self.n_rows = n_rows if n_rows is not None else max(1, n_tokens // self.options.budget_tokens)
 
     def _encode(self, task: Task) -> EncodedTask:
@@ -60,7 +63,8 @@ class EpisodeDataset:
             )
         if not fits.all():
             self.dropped[task.name] = int((~fits).sum())
-        return encoded.only(fits)
+        self._pools.append(np.flatnonzero(fits))
+        return encoded
 
     def _encode_corpus(self, corpus: Corpus | None) -> np.ndarray:
         if corpus is None:
@@ -68,7 +72,10 @@ class EpisodeDataset:
         eos = self.encoder.tokenizer.eos_token_id
         end = np.array([] if eos is None else [eos], np.int32)
         ids = self.encoder.tokenizer(list(corpus.documents), add_special_tokens=False)["input_ids"]
-        return np.concatenate([piece for one in ids for piece in (np.array(one, np.int32), end)])
+        text = np.concatenate([np.empty(0, np.int32), *(p for one in ids for p in (np.array(one, np.int32), end))])
+        if len(text) < 2:
+            raise EpisodeError(f'corpus "{corpus.name}" holds {len(text)} tokens; a row needs two or more')
+        return text
 
     def __len__(self) -> int:
         return self.n_rows
@@ -89,8 +96,10 @@ class EpisodeDataset:
         rng = generator(self.seed, "row", int(n))
         if rng.random() < self.mix.text:
             return self._text_row(rng)
-        encoded = self.tasks[rng.choice(len(self.tasks), p=self.probabilities)]
-        return build_episode(encoded, choose_examples(encoded.lengths, len(encoded.header), self.options, rng))
+        number = rng.choice(len(self.tasks), p=self.probabilities)
+        encoded = self.tasks[number]
+        chosen = choose_examples(self._lengths[number], len(encoded.header), self.options, rng)
+        return build_episode(encoded, self._pools[number][chosen].tolist())
 
     def _text_row(self, rng: np.random.Generator) -> Episode:
         """Return a window of the text as one answer that begins at its second token."""

@@ -29,7 +29,9 @@ class Pieces(Sequence[np.ndarray]):
         """Store `arrays`; `which` lets many pieces share one of them."""
         offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int64)
         flat = np.concatenate(arrays) if len(arrays) else np.empty(0, np.int32)
-        return cls(flat.astype(np.int32), offsets, np.arange(len(arrays)) if which is None else np.asarray(which))
+        return cls(
+            flat.astype(np.int32), offsets, np.arange(len(arrays)) if which is None else np.asarray(which, np.int64)
+        )
 
     @property
     def lengths(self) -> np.ndarray:
@@ -56,11 +58,6 @@ class EncodedTask:
     answers: Pieces
     lengths: np.ndarray
     """Tokens of each whole example: (example,) int64."""
-
-    def only(self, keep: np.ndarray) -> "EncodedTask":
-        """Return the task with the chosen examples: positions or a mask over examples."""
-        prompts, answers = (Pieces(p.flat, p.offsets, p.which[keep]) for p in (self.prompts, self.answers))
-        return EncodedTask(self.name, self.header, prompts, answers, self.lengths[keep])
 
 
 class Encoder:

@@ -18,9 +18,11 @@ def choose_examples(
     long examples are not passed over in favour of short ones. At least one is returned: callers drop longer ones first.
     """
     most = min(options.max_examples or len(lengths), len(lengths))
-    aim = draw_count(min(options.min_examples, most), most, options.length, rng)
     room = options.budget_tokens - header_tokens
-    # a permutation of a large pool is dear; nearly always a short prefix of one is all that fits
+    # no more than would fit if all were as short as the shortest, so that drawn numbers are numbers that can be had
+    most = max(1, min(most, room // max(1, int(lengths.min()))))
+    aim = draw_count(min(options.min_examples, most), most, options.length, rng)
+    # a permutation of a large pool is dear; a few distinct numbers are not
     order = rng.permutation(len(lengths)) if aim > len(lengths) // 8 else _distinct(len(lengths), aim, rng)
     total = np.cumsum(lengths[order[:aim]])
     return order[: max(1, int(np.searchsorted(total, room, side="right")))].tolist()

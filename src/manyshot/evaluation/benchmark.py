@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from manyshot.episodes import draw_demonstrations, draw_queries
 from manyshot.errors import EvaluationError
 from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
-from manyshot.inference import Answer, PrimedTask, Reader
+from manyshot.inference import Answer, Backend, PrimedTask, Reader, Retriever, balanced_demonstrations
 from manyshot.records import CellLog, Prediction, Score
 from manyshot.tasks import Example, Task
 
@@ -54,20 +55,20 @@ class Benchmark:
             if not task.test:
                 raise EvaluationError(f'task "{task.name}" has no test examples; add test.jsonl to its folder')
 
-    def run(self, method: str, reader: Reader, *, check_boundaries: bool = False) -> int:
+    def run(self, method: str, reader: Backend, *, check_boundaries: bool = False) -> int:
         """Score every cell of `method` that is not yet in the log; return the number of tokens read.
 
         `check_boundaries` stops on a tokenizer that joins a template's pieces into other tokens: right for a model that
         was not trained here, whose training text had no such seams.
         """
-        if reader.why_not_branched:
+        if isinstance(reader, Reader) and reader.why_not_branched:
             self.say(f"{method}: prefixes are read again for every query, {reader.why_not_branched}")
         tokens = 0
         checked = _spread(len(self.tasks), _CHECKED_TASKS)
         for number, task in enumerate(self.tasks):
             if all(self._done(method, task, k, d) for k in self.options.shots for d in range(self.options.draws)):
                 continue
-            if check_boundaries:
+            if check_boundaries and isinstance(reader, Reader):
                 self._check_boundary(task, reader)
             plan = self._plan(task, reader)
             for draw in range(self.options.draws):
@@ -83,15 +84,15 @@ class Benchmark:
     def _scores(self, method: str, task: Task, shots: int) -> list[Score]:
         return [s for s in self.log.scores if (s.method, s.task, s.shots) == (method, task.name, shots)]
 
-    def _plan(self, task: Task, reader: Reader) -> _Plan:
+    def _plan(self, task: Task, reader: Backend) -> _Plan:
         queries = draw_queries(task, self.options.limit, self.seed)
-        lengths = reader.encoder.prompts(task, [task.test[q].input for q in queries]).lengths
+        lengths = reader.prompt_lengths(task, [task.test[q].input for q in queries])
         if task.labels is not None:
-            answer_tokens = max(reader.encoder.answers(task, task.labels).lengths)
+            answer_tokens = max(reader.answer_lengths(task, task.labels))
         else:
             answer_tokens = self.options.max_new_tokens or _longest_answer(task, reader)
         if reader.window is not None:
-            room = reader.window - len(reader.encoder.header(task)) - answer_tokens
+            room = reader.window - reader.header_length(task) - answer_tokens
             fits = lengths <= room
             if not fits.any():
                 raise EvaluationError(
@@ -107,33 +108,53 @@ class Benchmark:
         floor = floor_score(task.metric, task.labels, targets)
         return _Plan(task, queries, int(lengths.max()), int(answer_tokens), floor)
 
-    def _run_draw(self, method: str, plan: _Plan, reader: Reader, draw: int, *, check: bool) -> int:
+    def _run_draw(self, method: str, plan: _Plan, reader: Backend, draw: int, *, check: bool) -> int:
         task, shots = plan.task, self.options.shots
-        demonstrations = [task.train[i] for i in draw_demonstrations(task, max(shots), self.seed, draw)]
+        if self.options.demonstrations == "bm25":
+            return self._run_retrieved(method, plan, reader, draw)
+        balanced = self.options.demonstrations == "balanced" and task.labels is not None
+        choose = balanced_demonstrations if balanced else draw_demonstrations
+        demonstrations = [task.train[i] for i in choose(task, max(shots), self.seed, draw)]
         capacity = _capacity(plan, reader, demonstrations)
-        primed = reader.prime(task)
+        primed = self._prime(task, reader)
         answers: list[Answer] = []
         for k in shots:
             actual = min(k, capacity)
+            fresh = actual > primed.n_shots or not answers
+            # also for a cell that is done: a resumed prefix is read in the same pieces, so that roundings agree
+            primed.add(demonstrations[primed.n_shots : actual])
+            if self._done(method, task, k, draw):
+                answers = []
+                continue
+            if check and isinstance(primed, PrimedTask) and (actual > 0 or k == shots[-1]):
+                self._check_cache(primed, plan)
+                check = False
+            if fresh:
+                answers = self._answer(primed, plan)
+            self._record(method, plan, k, actual, draw, answers)
+        return primed.tokens_computed
+
+    def _run_retrieved(self, method: str, plan: _Plan, reader: Backend, draw: int) -> int:
+        """Score queries each behind its own most similar demonstrations."""
+        task = plan.task
+        retriever = Retriever(task)
+        inputs = [task.test[q].input for q in plan.queries]
+        primed = self._prime(task, reader)
+        for k in self.options.shots:
             if self._done(method, task, k, draw):
                 continue
-            if actual > primed.n_shots or not answers:
-                primed.add(demonstrations[primed.n_shots : actual])
-                answers = self._answer(primed, plan)
-            if check and k == shots[-1]:
-                self._check_cache(primed, plan)
-            self._record(method, plan, k, actual, draw, answers)
-        return primed.prefix.tokens_computed
+            few = [[task.train[i] for i in row] for row in retriever.retrieve(inputs, k)]
+            few = [row[len(row) - _capacity(plan, reader, row[::-1]) :] for row in few]
+            answers = primed.answer(inputs, max_new_tokens=plan.answer_tokens, demonstrations=few)
+            self._record(method, plan, k, min(map(len, few), default=0), draw, answers)
+        return primed.tokens_computed
 
-    def _answer(
-        self, primed: PrimedTask, plan: _Plan, n_queries: int | None = None, n_tokens: int = 1 << 30
-    ) -> list[Answer]:
-        return primed.answer(
-            [plan.task.test[q].input for q in plan.queries[:n_queries]],
-            max_new_tokens=min(plan.answer_tokens, n_tokens),
-            score_stop=self.options.score_stop,
-            scoring=self.options.scoring,
-        )
+    def _prime(self, task: Task, reader: Backend) -> Any:
+        return reader.prime(task, scoring=self.options.scoring, score_stop=self.options.score_stop)
+
+    def _answer(self, primed: Any, plan: _Plan, n_queries: int | None = None, n_tokens: int = 1 << 30) -> list[Answer]:
+        inputs = [plan.task.test[q].input for q in plan.queries[:n_queries]]
+        return primed.answer(inputs, max_new_tokens=min(plan.answer_tokens, n_tokens))
 
     def _record(self, method: str, plan: _Plan, k: int, actual: int, draw: int, answers: Sequence[Answer]) -> None:
         task = plan.task
@@ -191,19 +212,21 @@ class Benchmark:
             )
 
 
-def _capacity(plan: _Plan, reader: Reader, demonstrations: Sequence[Example]) -> int:
+def _capacity(plan: _Plan, reader: Backend, demonstrations: Sequence[Example]) -> int:
     """Return how many of the demonstrations fit the window before the longest query with its answer."""
     if reader.window is None or not demonstrations:
         return len(demonstrations)
-    lengths = reader.encoder.examples(plan.task, demonstrations).lengths
-    header = len(reader.encoder.header(plan.task))
+    lengths = reader.example_lengths(plan.task, demonstrations)
+    header = reader.header_length(plan.task)
     room = reader.window - header - plan.prompt_tokens - plan.answer_tokens
     return int(np.searchsorted(np.cumsum(lengths), room, side="right"))
 
 
-def _longest_answer(task: Task, reader: Reader, n_examples: int = 200) -> int:
-    lengths = reader.encoder.answers(task, [e.output for e in task.train[:n_examples]]).lengths
-    return min(256, int(1.25 * lengths.max()) + 2)
+def _longest_answer(task: Task, reader: Backend, n_examples: int = 200) -> int:
+    outputs = [e.output for e in task.train[:n_examples]]
+    longest = int(reader.answer_lengths(task, outputs).max())
+    # a byte-level token is three bytes or more of plain text
+    return min(256, int(1.25 * (longest or max(len(o.encode()) for o in outputs) / 3)) + 2)
 
 
 def _spread(n: int, k: int) -> set[int]:

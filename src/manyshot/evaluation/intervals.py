@@ -13,7 +13,7 @@ from manyshot.evaluation.metrics import macro_f1
 from manyshot.seeds import generator
 
 N_RESAMPLES = 1000
-# two-sided 95 % points of Student's t by degrees of freedom; beyond the table the normal's
+# two-sided 95 % points of Student's t by degrees of freedom
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
@@ -60,10 +60,18 @@ def draw_interval(by_draw: np.ndarray) -> list[float] | None:
     n = len(by_draw)
     if n < 2:
         return None
-    t = _T95[n - 2] if n - 2 < len(_T95) else 1.96
+    t = _t95(n - 1)
     half = t * float(by_draw.std(ddof=1)) / n**0.5
     mean = float(by_draw.mean())
     return [round(mean - half, 6), round(mean + half, 6)]
+
+
+def _t95(degrees: int) -> float:
+    """Return the 97.5 % point of Student's t; beyond the table by Cornish and Fisher's expansion about the normal's."""
+    if degrees <= len(_T95):
+        return _T95[degrees - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
 
 
 def family_mean(values: Mapping[str, np.ndarray], families: Mapping[str, str]) -> np.ndarray:

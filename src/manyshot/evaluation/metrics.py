@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+# a sign counts only where no digit or letter stands before it: 10-12 ends in 12
+_NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -77,7 +78,7 @@ def same_number(prediction: str, target: str) -> bool:
 
 def last_number(text: str) -> float | None:
     """Return the last number written in the text, thousands separators allowed."""
-    found = _NUMBER.findall(text)
+    found = _NUMBER.findall(text.replace("\u2212", "-"))
     return float(found[-1].replace(",", "")) if found else None
 
 

@@ -1,6 +1,8 @@
 """Options of this folder: what is evaluated, with how many shots, how often."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from manyshot.inference import Scoring
 
@@ -21,7 +23,10 @@ class EvaluationOptions(BaseModel):
     max_new_tokens: int | None = Field(default=None, ge=1)
     """Longest generated answer; null takes a quarter more than the longest of the training pool, at most 256."""
     scoring: Scoring = "raw"
-    """How labels are compared: by their log-probability, or that over their number of tokens."""
+    """How labels are compared: `raw` log-probability, `normalised` by their tokens, `calibrated` against inputs without
+    content (arXiv 2102.09690), or `channel`: the probability of the input given the label (arXiv 2108.04106)."""
+    demonstrations: Literal["random", "balanced", "bm25"] = "random"
+    """Drawn at random, balanced over labels, or the most similar ones for each query."""
     score_stop: bool = True
     """Score labels with the stop text behind them, so that no label is the beginning of another; false matches tools
     that score labels bare."""
@@ -35,11 +40,10 @@ class EvaluationOptions(BaseModel):
             raise ValueError("give at least one number of shots, none below 0")
         return sorted(set(value))
 
-    @field_validator("scoring")
-    @classmethod
-    def _available(cls, value: str) -> str:
-        if value == "calibrated":
-            raise ValueError(
-                "calibrated scoring needs offsets, which an evaluation does not estimate yet; use raw or normalised"
-            )
-        return value
+    @model_validator(mode="after")
+    def _retrieval_has_one_draw(self) -> "EvaluationOptions":
+        if self.demonstrations == "bm25" and self.draws > 1:
+            raise ValueError("bm25 gives each query one choice of demonstrations; set draws to 1")
+        if self.demonstrations == "bm25" and self.scoring in ("calibrated", "channel"):
+            raise ValueError(f"bm25 goes with raw or normalised scoring, not {self.scoring}")
+        return self

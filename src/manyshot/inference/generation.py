@@ -27,10 +27,16 @@ class Generation:
 
 
 def generate(
-    row: Row, prompts: Sequence[np.ndarray], tokenizer: Any, *, stop: str, max_new_tokens: int
+    row: Row,
+    prompts: Sequence[np.ndarray],
+    tokenizer: Any,
+    *,
+    stop: str,
+    max_new_tokens: int,
+    parents: Sequence[int] | None = None,
 ) -> list[Generation]:
-    """Return the greedy continuation of each prompt."""
-    ends, logits = row.append([Chain(ROOT, prompt) for prompt in prompts])
+    """Return the greedy continuation of each prompt, each behind its node of the row (the prefix's end unless given)."""
+    ends, logits = row.append([Chain(p, ids) for p, ids in zip(parents or [ROOT] * len(prompts), prompts, strict=True)])
     ids: list[list[int]] = [[] for _ in prompts]
     logprobs = [0.0] * len(prompts)
     stopped = [False] * len(prompts)

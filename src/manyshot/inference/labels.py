@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-Scoring = Literal["raw", "normalised", "calibrated"]
+SearchScoring = Literal["raw", "normalised", "calibrated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,17 @@ def choose_labels(
     prompts: Sequence[np.ndarray],
     trie: LabelTrie,
     *,
-    scoring: Scoring = "raw",
+    scoring: SearchScoring = "raw",
     offsets: Sequence[float] | None = None,
     full: bool = False,
+    parents: Sequence[int] | None = None,
 ) -> list[LabelChoice]:
-    """Return the best label behind each prompt; `full` reads every label and gives all their log-probabilities."""
+    """Return the best label behind each prompt; `full` reads every label and gives all their log-probabilities.
+
+    `parents` are the nodes of the row that the prompts follow, the prefix's end unless given.
+    """
     bound = _bound(trie, scoring, offsets)
-    ends, logits = row.append([Chain(ROOT, prompt) for prompt in prompts])
+    ends, logits = row.append([Chain(p, ids) for p, ids in zip(parents or [ROOT] * len(prompts), prompts, strict=True)])
     searches = [_Search(trie, bound, full) for _ in prompts]
     for search, end, children in zip(searches, ends, _children(trie, logits, [0] * len(prompts)), strict=True):
         search.expand(0, end, 0.0, children)
@@ -122,7 +126,9 @@ class _Search:
         return LabelChoice(label, scores[label], self.finished[label], logprobs, len(self.read), needed)
 
 
-def _bound(trie: LabelTrie, scoring: Scoring, offsets: Sequence[float] | None) -> Callable[[float, int, bool], float]:
+def _bound(
+    trie: LabelTrie, scoring: SearchScoring, offsets: Sequence[float] | None
+) -> Callable[[float, int, bool], float]:
     """Return bound(partial sum, node, finished): a finished label's score, or no less than any completion below a node."""
     if scoring == "normalised":
         depth = [0] * len(trie.tokens)

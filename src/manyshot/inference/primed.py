@@ -1,24 +1,30 @@
-"""Reader: a model that has read demonstrations once and answers queries of a task behind them. The library's way to predict."""
+"""PrimedTask: a task whose demonstrations have been read once, answering queries behind them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from manyshot.episodes import Encoder
 from manyshot.errors import EvaluationError
-from manyshot.inference.branching import why_not_branched
+from manyshot.inference.channel import channel_logprobs, channel_task
 from manyshot.inference.generation import generate
-from manyshot.inference.labels import Scoring, choose_labels
-from manyshot.inference.prefix import Prefix
-from manyshot.inference.trie import build_trie
-from manyshot.models import context_window
+from manyshot.inference.labels import choose_labels, SearchScoring
+from manyshot.inference.prefix import ROOT, Chain, Prefix, Row
+from manyshot.inference.trie import LabelTrie, build_trie
 from manyshot.tasks import Example, Task
+
+if TYPE_CHECKING:
+    from manyshot.inference.reader import Reader
+
+Scoring = Literal["raw", "normalised", "calibrated", "channel"]
 
 # masks and logits of one row of queries stay below this many bytes
 ROW_BYTES = 256 << 20
 MIN_ROW_TOKENS, MAX_ROW_TOKENS = 512, 4096
+# inputs without content, whose label probabilities show what the prompt alone prefers (arXiv 2102.09690)
+CONTENT_FREE = ("N/A", "[MASK]", "...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,95 +33,160 @@ class Answer:
 
     output: str
     logprob: float
-    """Of the answer with its stop text, in nats."""
+    """Of the answer with its stop text, in nats; of the input under the label for channel scoring."""
     logprobs: dict[str, float] | None = None
     """Of every label, where the full distribution was asked for."""
 
 
-class Reader:
-    """A loaded model with its tokenizer, ready to read prefixes. Decides once whether prefixes can be branched."""
-
-    def __init__(self, model: Any, tokenizer: Any, *, cached: bool | None = None) -> None:
-        self.model = model.eval()
-        self.tokenizer = tokenizer
-        self.encoder = Encoder(tokenizer)
-        self.window = context_window(model)
-        self.why_not_branched = why_not_branched(model, self.window) if cached is None else None
-        self.cached = cached if cached is not None else self.why_not_branched is None
-
-    def prime(self, task: Task, demonstrations: Sequence[Example] = ()) -> "PrimedTask":
-        """Read the task's header and the demonstrations."""
-        primed = PrimedTask(self, task)
-        primed.add(demonstrations)
-        return primed
-
-
 class PrimedTask:
-    """A task whose demonstrations have been read; more can be added, queries do not change it."""
+    """A task's header and demonstrations, read; more demonstrations can be added, queries do not change it.
 
-    def __init__(self, reader: Reader, task: Task) -> None:
-        self.reader, self.task = reader, task
+    `scoring` says how labels are compared: by log-probability (`raw`), that over the number of tokens (`normalised`), that
+    less what the prompt prefers without content (`calibrated`), or by the probability of the input (`channel`).
+    `tokens_computed` and `tokens_needed` count what was read and what any exact search must read.
+    """
+
+    def __init__(self, reader: "Reader", task: Task, scoring: Scoring = "raw", *, score_stop: bool = True) -> None:
+        if scoring != "raw" and task.labels is None:
+            scoring = "raw"
+        self.reader, self.task, self.scoring, self.score_stop = reader, task, scoring, score_stop
+        # what the model reads: the task itself, or turned round for channel scoring
+        self.read = channel_task(task) if scoring == "channel" else task
         self.n_shots = 0
+        self.tokens_needed = 0
         self.prefix = Prefix(reader.model, cached=reader.cached)
-        self.prefix.extend(reader.encoder.header(task))
-        self._trie: Any = None
+        self._extend(reader.encoder.header(self.read))
+        self._offsets: list[float] | None = None
+
+    @property
+    def tokens_computed(self) -> int:
+        """Tokens read so far."""
+        return self.prefix.tokens_computed
 
     def add(self, demonstrations: Sequence[Example]) -> None:
         """Read more demonstrations behind those already read. Only these cost anything."""
         if not demonstrations:
             return
-        encoded = self.reader.encoder.examples(self.task, demonstrations)
-        pieces = [ids for i in range(len(demonstrations)) for ids in (encoded.prompts[i], encoded.answers[i])]
+        pieces = self._pieces(demonstrations)
         self._refuse_overflow(sum(map(len, pieces)), "the demonstrations need")
-        self.prefix.extend(np.concatenate(pieces))
+        self._extend(np.concatenate(pieces))
         self.n_shots += len(demonstrations)
+        self._offsets = None
 
     def answer(
         self,
         inputs: Sequence[str],
         *,
         max_new_tokens: int = 64,
-        score_stop: bool = True,
-        scoring: Scoring = "raw",
-        offsets: Sequence[float] | None = None,
         full: bool = False,
+        demonstrations: Sequence[Sequence[Example]] | None = None,
     ) -> list[Answer]:
-        """Answer queries: the best label of a task with labels, else greedy text up to the stop text."""
-        prompts = self.reader.encoder.prompts(self.task, inputs)
-        longest = max(map(len, prompts), default=0)
-        labels = self.task.labels
-        trie = self.trie(score_stop) if labels is not None else None
-        growth = max(trie.longest) if trie is not None else max_new_tokens
+        """Answer queries: the best label of a task with labels, else greedy text up to the stop text.
+
+        `demonstrations` gives each query more of its own, read behind the shared ones; what queries share is read once.
+        `full` gives the log-probability of every label.
+        """
+        if self.scoring == "channel":
+            return self._answer_by_channel(inputs, full=full)
+        prompts = list(self.reader.encoder.prompts(self.task, inputs))
+        own = [self._pieces(few) for few in demonstrations] if demonstrations is not None else [[] for _ in inputs]
+        growth = max(self.trie.longest) if self.task.labels is not None else max_new_tokens
+        longest = max((len(p) + sum(map(len, few)) for p, few in zip(prompts, own, strict=True)), default=0)
         self._refuse_overflow(longest + growth, "the longest query with its answer needs")
+        offsets = self.offsets if self.scoring == "calibrated" else None
         answers: list[Answer] = []
-        for part in self._rows(prompts, growth):
+        for part in self._rows([sum(map(len, few)) + len(p) for p, few in zip(prompts, own, strict=True)], growth):
             with self.prefix.branch() as row:
-                if labels is not None and trie is not None:
-                    for choice in choose_labels(row, part, trie, scoring=scoring, offsets=offsets, full=full):
-                        spread = dict(zip(labels, choice.logprobs, strict=True)) if choice.logprobs else None
-                        answers.append(Answer(labels[choice.label], choice.logprob, spread))
+                chosen = [prompts[i] for i in part]
+                parents, n_tokens = _read_shared(row, [own[i] for i in part])
+                self.tokens_needed += n_tokens + sum(map(len, chosen))
+                if self.task.labels is None:
+                    answers += self._generate(row, chosen, parents, max_new_tokens)
                 else:
-                    stop = self.task.template.stop
-                    for text in generate(row, part, self.reader.tokenizer, stop=stop, max_new_tokens=max_new_tokens):
-                        answers.append(Answer(self.task.template.parse_answer(text.text), text.logprob))
+                    answers += self._choose(row, chosen, parents, offsets, full=full)
+        return answers
+
+    def _choose(
+        self,
+        row: Row,
+        prompts: Sequence[np.ndarray],
+        parents: Sequence[int],
+        offsets: Sequence[float] | None,
+        *,
+        full: bool,
+    ) -> Iterator[Answer]:
+        labels = self.task.labels or ()
+        scoring: SearchScoring = "raw" if self.scoring == "channel" else self.scoring
+        choices = choose_labels(row, prompts, self.trie, scoring=scoring, offsets=offsets, full=full, parents=parents)
+        for choice in choices:
+            self.tokens_needed += choice.n_needed
+            spread = dict(zip(labels, choice.logprobs, strict=True)) if choice.logprobs else None
+            yield Answer(labels[choice.label], choice.logprob, spread)
+
+    def _generate(
+        self, row: Row, prompts: Sequence[np.ndarray], parents: Sequence[int], max_new_tokens: int
+    ) -> Iterator[Answer]:
+        template = self.task.template
+        found = generate(
+            row, prompts, self.reader.tokenizer, stop=template.stop, max_new_tokens=max_new_tokens, parents=parents
+        )
+        for text in found:
+            self.tokens_needed += text.n_tokens - 1
+            yield Answer(template.parse_answer(text.text), text.logprob)
+
+    def _answer_by_channel(self, inputs: Sequence[str], *, full: bool) -> list[Answer]:
+        encoder, labels = self.reader.encoder, self.task.labels or ()
+        prompts = list(encoder.prompts(self.read, labels))
+        texts = list(encoder.answers(self.read, inputs, stop=self.score_stop))
+        width = max(map(len, prompts))
+        self._refuse_overflow(width + max(map(len, texts), default=0), "the longest query needs")
+        answers = []
+        # every token of every branch needs logits, so rows are bounded by them too
+        for part in self._rows([len(labels) * (width + len(text)) for text in texts], 0, every=True):
+            with self.prefix.branch() as row:
+                for scores in channel_logprobs(row, prompts, [texts[i] for i in part]):
+                    best = int(np.argmax(scores))
+                    spread = dict(zip(labels, scores, strict=True)) if full else None
+                    answers.append(Answer(labels[best], scores[best], spread))
         return answers
 
     def without_cache(self) -> "PrimedTask":
         """Return the same task, primed alike, that reads everything from the start for each query: the check on this one."""
-        other = PrimedTask(self.reader, self.task)
+        other = PrimedTask(self.reader, self.task, self.scoring, score_stop=self.score_stop)
         other.prefix = Prefix(self.reader.model, cached=False)
         other.prefix.extend(self.prefix.ids)
         other.n_shots = self.n_shots
         return other
 
-    def trie(self, score_stop: bool) -> Any:
-        """Return the task's labels as a trie, made once."""
-        if self._trie is None or self._trie[0] != score_stop:
-            ids = self.reader.encoder.answers(self.task, self.task.labels or (), stop=score_stop)
-            self._trie = (score_stop, build_trie(list(ids)))
-        return self._trie[1]
+    @cached_property
+    def trie(self) -> LabelTrie:
+        """The task's labels as a trie."""
+        ids = self.reader.encoder.answers(self.task, self.task.labels or (), stop=self.score_stop)
+        return build_trie(list(ids))
 
-    def _rows(self, prompts: Sequence[np.ndarray], growth: int) -> Iterator[list[np.ndarray]]:
+    @property
+    def offsets(self) -> list[float]:
+        """What calibration adds to each label's log-probability: minus its mean probability on inputs without content."""
+        if self._offsets is None:
+            prompts = self.reader.encoder.prompts(self.task, CONTENT_FREE)
+            with self.prefix.branch() as row:
+                found = choose_labels(row, list(prompts), self.trie, full=True)
+            spread = np.array([choice.logprobs for choice in found])
+            self._offsets = (-(np.logaddexp.reduce(spread, axis=0) - np.log(len(spread)))).tolist()
+        return self._offsets or []
+
+    def _extend(self, ids: np.ndarray) -> None:
+        self.prefix.extend(ids)
+        self.tokens_needed += len(ids)
+
+    def _pieces(self, demonstrations: Sequence[Example]) -> list[np.ndarray]:
+        """Return the tokens of each demonstration, as the model reads them."""
+        turned = self.read is not self.task
+        examples = [Example(e.output, e.input) for e in demonstrations] if turned else list(demonstrations)
+        encoded = self.reader.encoder.examples(self.read, examples)
+        return [np.concatenate([encoded.prompts[i], encoded.answers[i]]) for i in range(len(examples))]
+
+    def _rows(self, lengths: Sequence[int], growth: int, *, every: bool = False) -> Iterator[list[int]]:
         """Split queries into rows: long enough to keep the processor busy, short enough for memory.
 
         A row of S tokens behind P cached ones needs a mask of S(P+S) entries, and its queries also attend in vain to each
@@ -125,15 +196,17 @@ class PrimedTask:
         room = min(MAX_ROW_TOKENS, max(MIN_ROW_TOKENS, len(self.prefix) // 2))
         while room > 64 and room * (len(self.prefix) + room) > ROW_BYTES:
             room //= 2
-        most = max(1, ROW_BYTES // (4 * vocabulary))
-        part: list[np.ndarray] = []
-        tokens = 0
-        for prompt in prompts:
-            if part and (tokens + len(prompt) > room or len(part) >= most):
+        most_logits = max(1, ROW_BYTES // (4 * vocabulary))
+        part: list[int] = []
+        tokens, kept = 0, 0
+        for i, length in enumerate(lengths):
+            logits = length if every else 1
+            if part and (tokens + length > room or kept + logits > most_logits):
                 yield part
-                part, tokens = [], 0
-            part.append(prompt)
-            tokens += len(prompt) + min(growth, 8)
+                part, tokens, kept = [], 0, 0
+            part.append(i)
+            tokens += length + min(growth, 8)
+            kept += logits
         if part:
             yield part
 
@@ -144,3 +217,24 @@ class PrimedTask:
                 f'task "{self.task.name}": {what} {more} tokens behind {len(self.prefix)}, and the model reads {window}; '
                 "use fewer shots or a model with a longer context"
             )
+
+
+def _read_shared(row: Row, own: Sequence[Sequence[np.ndarray]]) -> tuple[list[int], int]:
+    """Read each query's own demonstrations as branches, what queries begin alike once.
+
+    Returns the node that each query follows, and the number of tokens read.
+    """
+    at: dict[tuple[bytes, ...], int] = {(): ROOT}
+    n_tokens = 0
+    for depth in range(max(map(len, own), default=0)):
+        fresh: dict[tuple[bytes, ...], Chain] = {}
+        for pieces in own:
+            if len(pieces) > depth:
+                path = tuple(piece.tobytes() for piece in pieces[: depth + 1])
+                if path not in at:
+                    fresh.setdefault(path, Chain(at[path[:-1]], pieces[depth]))
+        if fresh:
+            nodes, _ = row.append(list(fresh.values()))
+            at.update(zip(fresh, nodes, strict=True))
+            n_tokens += sum(len(chain.ids) for chain in fresh.values())
+    return [at[tuple(piece.tobytes() for piece in pieces)] for pieces in own], n_tokens

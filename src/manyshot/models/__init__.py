@@ -15,7 +15,6 @@ __all__ = [
     "count_parameters",
     "load_model",
     "load_tokenizer",
-    "load_tokenizer",
     "make_model",
     "prepare_tuning",
     "train_tokenizer",

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from safetensors import SafetensorError
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, CONFIG_MAPPING
 
-from manyshot.errors import ModelError
+from manyshot.errors import ModelError, nearest
 from manyshot.models.options import ModelOptions
 
 ADAPTER_FILE = "adapter_config.json"
@@ -61,7 +63,7 @@ def load_model(options: ModelOptions | str | Path) -> LoadedModel:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, path, is_trainable=True)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explain(path, folder.exists(), error)) from None
     if options.device_map is None and torch.cuda.is_available():
         model.to("cuda")
@@ -114,7 +116,15 @@ def _adapter_base(folder: Path) -> str | None:
     place = folder / ADAPTER_FILE
     if not place.is_file():
         return None
-    return json.loads(place.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(f"{folder}: adapter_model.safetensors is missing; adapters in other formats are not read")
+    try:
+        base = json.loads(place.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError):
+        base = None
+    if not isinstance(base, str):
+        raise ModelError(f"{place}: names no base model (base_model_name_or_path); save the adapter again with its base")
+    return base
 
 
 def _tokenizer_place(folder: Path, path: str, base_path: str | None) -> str:
@@ -130,7 +140,7 @@ def _dtype(options: ModelOptions) -> Any:
 
 
 def _explain(path: str, local: bool, error: Exception) -> str:
-    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    line = _one_line(error)
     if local:
         return f"{path}: cannot be loaded ({line})"
     offline = " HF_HUB_OFFLINE is set, so only what is already downloaded can be used;" if _offline() else ""
@@ -140,13 +150,21 @@ def _explain(path: str, local: bool, error: Exception) -> str:
     )
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
 
 
 def make_config(architecture: str, fields: dict[str, Any], **also: Any) -> Any:
     """Return a config of an architecture; unknown architectures are named."""
+    if architecture not in CONFIG_MAPPING:
+        raise ModelError(
+            f'model.scratch.architecture "{architecture}" is no model_type of transformers{nearest(architecture, CONFIG_MAPPING)}'
+        )
     try:
         return AutoConfig.for_model(architecture, **{**also, **fields})
-    except ValueError:
-        raise ModelError(f'model.scratch.architecture "{architecture}" is no model_type of transformers') from None
+    except (ValueError, TypeError, StrictDataclassError) as error:
+        raise ModelError(f"model.scratch.config does not fit {architecture} ({_one_line(error)})") from None

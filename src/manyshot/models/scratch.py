@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from manyshot.errors import ModelError
 from manyshot.models.loading import LoadedModel, count_parameters, make_config
 from manyshot.models.options import ScratchOptions
 
@@ -55,7 +56,10 @@ def make_model(options: ScratchOptions, texts: Iterable[str], seed: int) -> Load
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        try:
+            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ModelError(f"no causal {options.architecture} model can be made ({str(error).splitlines()[0][:160]})") from None
     if torch.cuda.is_available():
         model.to("cuda")
     return LoadedModel(
@@ -71,8 +75,11 @@ def make_model(options: ScratchOptions, texts: Iterable[str], seed: int) -> Load
 def _up_to(texts: Iterable[str], max_bytes: int | None) -> Iterator[str]:
     left = max_bytes
     for text in texts:
-        if left is not None:
-            left -= len(text)
-            if left < 0:
-                return
-        yield text
+        if left is None:
+            yield text
+            continue
+        data = text.encode("utf-8")[:left]
+        left -= len(data)
+        yield data.decode("utf-8", "ignore")
+        if left <= 0:
+            return

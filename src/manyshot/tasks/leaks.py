@@ -85,13 +85,16 @@ def refuse_leaks(leaks: Sequence[Leak]) -> None:
         return
     shown = "; ".join(map(str, leaks[:8])) + (f"; and {len(leaks) - 8} more" if len(leaks) > 8 else "")
     raise LeakError(
-        f"{len(leaks)} pairs of training and held-out tasks share texts: {shown}. Move one task of each pair to the "
+        f"{len({(leak.train, leak.held_out) for leak in leaks})} pairs of training and held-out tasks share texts: {shown}. Move one task of each pair to the "
         'other side, or set suite.leaks to "drop" (leave such training rows out) or "report"'
     )
 
 
 def drop_leaks(train: Sequence[Task], leaks: Sequence[Leak]) -> list[Task]:
-    """Return the training tasks without the rows that share texts; tasks of one group of texts are left to the caller."""
+    """Return the training tasks without the rows that share texts; a task with no training row left goes altogether.
+
+    Tasks of one group of texts are left to the caller: no row of theirs can stay.
+    """
     rows: dict[str, set[int]] = {}
     for leak in leaks:
         rows.setdefault(leak.train, set()).update(leak.rows)

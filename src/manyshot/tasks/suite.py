@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manyshot.errors import TaskError, nearest
+from manyshot.errors import ManyshotError, TaskError, nearest
 from manyshot.files import read_json
 from manyshot.tasks.folder import is_task_folder, load_task
 from manyshot.tasks.task import Task
@@ -65,6 +65,10 @@ class Suite:
         _refuse_duplicate_names(tasks, [str(self.root / path) for path in paths])
         return tasks
 
+    def text_groups(self) -> list[list[str]]:
+        """Return `share_texts` as names of tasks, as the leak check reads them."""
+        return [[self.load([path])[0].name for path in group] for group in self.share_texts]
+
     def role(self, path: str) -> str:
         """Return `seen`, `dev`, `held_out` or `near`; a task of no such split counts as held out."""
         return next((role for split, role in ROLES.items() if path in self.splits.get(split, ())), "held_out")
@@ -111,10 +115,13 @@ def _refuse_duplicate_names(tasks: Sequence[Task], places: Sequence[str]) -> Non
 
 def _read_suite(root: Path) -> Suite:
     place = root / "suite.json"
-    value = read_json(place)
+    try:
+        value = read_json(place)
+    except ManyshotError as error:
+        raise TaskError(str(error)) from None
     if not isinstance(value, dict) or not all(isinstance(paths, list) for paths in value.values()):
         raise TaskError(f"{place}: must be an object of lists of task paths, by split ({', '.join(SPLITS)})")
-    groups = tuple(tuple(group) for group in value.pop("share_texts", []))
+    groups = _read_groups(place, root, value.pop("share_texts", []))
     splits = {name: tuple(paths) for name, paths in value.items()}
     for name, paths in splits.items():
         for path in paths:
@@ -127,3 +134,14 @@ def _read_suite(root: Path) -> Suite:
                 raise TaskError(f'{place}: "{path}" is in both "{owner[path]}" and "{name}"; a task plays one part')
             owner[path] = name
     return Suite(root, splits, groups)
+
+
+def _read_groups(place: Path, root: Path, groups: list) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of tasks that share texts; a path that is no task would switch its check off in silence."""
+    for group in groups:
+        if not isinstance(group, list):
+            raise TaskError(f"{place}: share_texts holds {group!r}; every group must be a list of task paths")
+        for path in group:
+            if not isinstance(path, str) or not is_task_folder(root / path):
+                raise TaskError(f"{place}: share_texts names {path!r}, which is no task folder under {root}")
+    return tuple(tuple(group) for group in groups)

@@ -31,6 +31,9 @@ class Template:
     stop: str = ONE_LINE_STOP
 
     def __post_init__(self) -> None:
+        for field in ("header", "prompt", "answer", "stop"):
+            if not isinstance(getattr(self, field), str):
+                raise TaskError(f"template.{field} is {getattr(self, field)!r}; it must be text")
         for field, placeholder in (("prompt", "{input}"), ("answer", "{output}")):
             if placeholder not in getattr(self, field):
                 raise TaskError(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from manyshot.errors import ManyshotError
 from manyshot.files import fsync_folder, hash_file, read_json, write_json
 
 COMPLETE = "complete.json"
@@ -31,7 +32,10 @@ def why_incomplete(checkpoint: Path) -> str | None:
     """Return what is wrong with a checkpoint folder, or None when it can be resumed."""
     if not (checkpoint / COMPLETE).is_file():
         return f"{COMPLETE} is missing: it was being written when the run stopped"
-    files = read_json(checkpoint / COMPLETE)["files"]
+    try:
+        files = read_json(checkpoint / COMPLETE)["files"]
+    except (ManyshotError, KeyError, TypeError):
+        return f"{COMPLETE} is not whole"
     for name, expected in files.items():
         file = checkpoint / name
         if not file.is_file():

@@ -18,6 +18,7 @@ OWNED = {
     "save_only_model": "a checkpoint without the optimiser cannot be resumed",
     "restore_callback_states_from_checkpoint": "the run restores its own counters",
     "label_smoothing_factor": "the loss is the objective's",
+    "seed": "it derives from the recipe's seed",
     "logging_nan_inf_filter": "a loss that is not a number is shown",
 }
 DEFAULTS: dict[str, Any] = {
@@ -62,13 +63,13 @@ def make_arguments(options: TrainingOptions, output_dir: str | Path, seed: int) 
     import torch
 
     fields: dict[str, Any] = {**DEFAULTS, "seed": seed % 2**31, "disable_tqdm": True, **options.args}
-    if "warmup_ratio" in options.args and "warmup_steps" not in options.args:
-        del fields["warmup_steps"]
     if not torch.accelerator.is_available():
         fields.setdefault("use_cpu", True)
-        fields.setdefault("bf16", cpu_has_bf16())
-    elif "fp16" not in fields:
-        fields.setdefault("bf16", torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+        has_bf16 = cpu_has_bf16()
+    else:
+        has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    if not fields.get("fp16"):
+        fields.setdefault("bf16", has_bf16)
     fields.setdefault("ddp_find_unused_parameters", False)
     try:
         return TrainingArguments(

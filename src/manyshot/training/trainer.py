@@ -10,7 +10,7 @@ from transformers import Trainer, TrainingArguments
 
 from manyshot.files import read_json, write_json
 from manyshot.objectives import ObjectiveOptions, keep_mask, target_nll
-from manyshot.training.checkpoints import rotate, seal
+from manyshot.training.checkpoints import newest_complete, rotate, seal
 from manyshot.training.collation import EpisodeCollator
 from manyshot.training.meter import Meter
 
@@ -23,8 +23,8 @@ _OURS = ("loss_weights", "shot_buckets", "denominator", "n_answers", "n_tokens",
 class ManyShotTrainer(Trainer):
     """Trains a causal language model on rows whose answers are weighed by an objective.
 
-    Takes everything that `transformers.Trainer` takes, and `objective`. Data come in the order of their numbers, so that
-    a resumed run goes on with the next row. The model's own forward makes logits at target positions only
+    Takes everything that `transformers.Trainer` takes, and `objective`. Whatever `args` say, data come in the order of
+    their numbers (a resumed run goes on with the next row) and rows keep all their columns. The model's own forward makes logits at target positions only
     (`logits_to_keep` with a (row, token) mask), so soft-caps, scales, adapters, DDP and FSDP act as always.
 
     Raises nothing of its own; a loss that is not a number is logged as such.
@@ -42,6 +42,7 @@ class ManyShotTrainer(Trainer):
         args = copy.copy(args) if args is not None else TrainingArguments(output_dir="checkpoints")
         args.remove_unused_columns = False
         args.train_sampling_strategy = "sequential"
+        args.logging_nan_inf_filter = False
         self.objective = objective or ObjectiveOptions()
         self.meter = Meter()
         self._staging: str | None = None
@@ -80,9 +81,20 @@ class ManyShotTrainer(Trainer):
         nll = target_nll(logits, ids[:, 1:][target])
         if model.training:
             self.meter.add_losses(nll, buckets[:, 1:][target])
-        # data-parallel ranks average their gradients; the sum over ranks is wanted
-        loss = (nll * weights[:, 1:][target]).sum() / denominator * self.accelerator.num_processes
+        loss = (nll * weights[:, 1:][target]).sum() / denominator
+        if num_items_in_batch is not None:
+            # data-parallel ranks average their gradients; the sum over ranks is wanted
+            loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
+
+    def prediction_step(
+        self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[torch.Tensor, None, None]:
+        """Return a batch's loss under the objective; it is not counted as training."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            loss = self.compute_loss(model, inputs)
+        return loss.detach(), None, None
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add loss by shots and speed to each line of the training log."""
@@ -101,6 +113,10 @@ class ManyShotTrainer(Trainer):
         if self.args.should_save:
             shutil.rmtree(self._staging, ignore_errors=True)
         self.accelerator.wait_for_everyone()
+        best = self.state.best_global_step
+        if best:
+            # the Trainer looks for it in the staging folder, where it is not
+            self.state.best_model_checkpoint = str(folder / f"checkpoint-{best}")
         try:
             super()._save_checkpoint(model, trial)
         finally:
@@ -112,12 +128,13 @@ class ManyShotTrainer(Trainer):
                 shutil.rmtree(folder / name)
             seal(staging / name, folder / name, self.state.global_step)
             staging.rmdir()
-            best = self.state.best_model_checkpoint
-            rotate(folder, limit, [Path(best)] if best else [])
+            rotate(folder, limit, [folder / f"checkpoint-{best}"] if best else [])
         self.accelerator.wait_for_everyone()
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any) -> Any:
         """Train; a checkpoint to resume from brings its counts of tokens and answers along."""
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = newest_complete(str(self.args.output_dir))[0]
         if isinstance(resume_from_checkpoint, (str, Path)):
             resume_from_checkpoint = str(resume_from_checkpoint)
             counts = Path(resume_from_checkpoint) / METER_FILE

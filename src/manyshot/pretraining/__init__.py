@@ -1,0 +1,1 @@
+"""A small model from nothing on generated documents: made-up words, recall documents, a curriculum, a probe of recall."""

@@ -1,0 +1,121 @@
+"""Curriculum: which documents a row is drawn from, stage by stage, and how the model and optimiser are set. Strict YAML."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from manyshot.errors import RecipeError
+from manyshot.files import hash_text
+from manyshot.models import ScratchOptions
+from manyshot.objectives import ObjectiveOptions
+from manyshot.pretraining.documents import (
+    ADJACENT,
+    Document,
+    Shown,
+    named_frame,
+    pairs,
+    phrases,
+    separator_frame,
+    topics,
+)
+from manyshot.pretraining.words import Draw
+from manyshot.pretraining.world import KINDS, prose
+from manyshot.training import TrainingOptions
+
+Kind = Literal[
+    "phrases", "adjacent", "separated", "framed", "shared_labels", "one_word_topics", "noisy_topics", "prose"
+]
+# a target weighs the same wherever it stands
+OBJECTIVE = ObjectiveOptions(scope="all_answers", averaging="token")
+KINDS_OF_DOCUMENT: tuple[str, ...] = get_args(Kind)
+
+
+class StageOptions(BaseModel):
+    """One stage of the curriculum."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    """Names the stage's folder."""
+    mix: dict[Kind, float]
+    """Shares of the kinds of documents, in rows; they need not add up to 1."""
+    budget_tokens: int = Field(default=64, ge=16)
+    """Length of a row."""
+    one_piece: float = Field(default=0.0, ge=0, le=1)
+    """Share of rows whose made-up words are single pieces of the vocabulary; in the others they have 1 to 3 syllables."""
+    targets: Literal["known", "all"] = "known"
+    """Answers that the text determines, or every token of a row."""
+    training: TrainingOptions = TrainingOptions()
+    """How the optimiser runs."""
+
+    @field_validator("mix")
+    @classmethod
+    def _some(cls, value: dict[str, float]) -> dict[str, float]:
+        if not value or min(value.values()) < 0 or sum(value.values()) <= 0:
+            raise ValueError("give at least one kind of document a share above 0, and none below")
+        return value
+
+
+class PretrainingRecipe(BaseModel):
+    """A small model from nothing: its layout, its vocabulary, and what it reads in which order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    model: ScratchOptions
+    """Layout and size."""
+    tokenizer_documents: int = Field(default=6000, ge=100)
+    """Generated documents that the tokenizer is trained on."""
+    stages: list[StageOptions] = Field(min_length=1)
+    """One training after another, each from where the last ended."""
+    seed: int = 0
+    """All randomness derives from it."""
+
+    @property
+    def hash(self) -> str:
+        """Return 16 hex digits of all options."""
+        return hash_text(self.to_yaml())
+
+    def to_yaml(self) -> str:
+        """Return the resolved recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
+
+
+def load_pretraining(path: str | Path) -> PretrainingRecipe:
+    """Read a pretraining recipe. Raises RecipeError with the first fault's key."""
+    place = Path(path)
+    if not place.is_file():
+        raise RecipeError(f"{place}: no such file; give a pretraining recipe (.yaml)")
+    try:
+        return PretrainingRecipe.model_validate(yaml.safe_load(place.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        raise RecipeError(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def draw_document(rng: Random, kind: str, draw: Draw, n_examples: int) -> Document:
+    """Return a document of a kind with `n_examples` examples, its made-up words drawn by `draw`."""
+    if kind == "phrases":
+        return phrases(rng, draw, n_examples)
+    if kind == "adjacent":
+        return pairs(rng, draw, ADJACENT, n_examples)
+    if kind == "separated":
+        return pairs(rng, draw, separator_frame(rng), n_examples)
+    if kind == "framed":
+        return pairs(rng, draw, named_frame(rng), n_examples, max_keys=12)
+    if kind == "shared_labels":
+        frame = separator_frame(rng) if rng.random() < 0.5 else named_frame(rng)
+        return pairs(rng, draw, frame, n_examples, max_keys=16, max_labels=8)
+    if kind in ("one_word_topics", "noisy_topics"):
+        frame = separator_frame(rng) if rng.random() < 0.5 else named_frame(rng)
+        words, noise = (1, 0.0) if kind == "one_word_topics" else (6, 0.3)
+        return topics(rng, KINDS, draw, frame, n_examples, words, noise)
+    return Document([Shown("", prose(rng, n_examples), True)], is_text=True)
+
+
+def choose_kind(rng: Random, mix: Mapping[str, float]) -> str:
+    """Return a kind of document with the mix's probabilities."""
+    return rng.choices(list(mix), list(mix.values()))[0]

@@ -1,0 +1,84 @@
+"""PretrainingRows: row n as a pure function of (stage, tokenizer, seed, n). Map-style; no torch, no state."""
+
+import re
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from manyshot.episodes import answer_labels
+from manyshot.pretraining.curriculum import StageOptions, choose_kind, draw_document
+from manyshot.pretraining.documents import Document
+from manyshot.pretraining.words import Draw, training_word
+from manyshot.seeds import derive
+
+# the shortest example is a key of one token and a label of one
+MIN_EXAMPLE_TOKENS = 2
+
+
+def one_piece_words(tokenizer: Any) -> list[str]:
+    """Return the words that are one token behind a space, in a fixed order."""
+    pieces = sorted(tokenizer.get_vocab())
+    words = [piece[1:] for piece in pieces if re.fullmatch("\u0120[a-z]{2,}", piece)]
+    return [word for word in words if len(tokenizer(" " + word, add_special_tokens=False)["input_ids"]) == 1]
+
+
+class PretrainingRows:
+    """Rows of one stage for ManyShotTrainer: `{"input_ids", "labels", "bounds", "is_text"}`.
+
+    `bounds` hold (prompt start, answer start, end) of the answers that are targets, and nothing else; where every token
+    is a target, one answer that begins at the second token. Rows hold whole examples only; prose is cut.
+    """
+
+    def __init__(self, stage: StageOptions, tokenizer: Any, n_rows: int, seed: int, draw: Draw = training_word) -> None:
+        self.stage, self.n_rows, self.seed, self.draw = stage, n_rows, seed, draw
+        self.backend = tokenizer.backend_tokenizer
+        self.words = one_piece_words(tokenizer)
+
+    def document(self, n: int) -> Document:
+        """Return the document that row n is cut from."""
+        rng = Random(derive(self.seed, "document", n))
+        kind = choose_kind(rng, self.stage.mix)
+        one_piece = rng.random() < self.stage.one_piece
+        draw = (lambda r: r.choice(self.words)) if one_piece else self.draw
+        shortest = 8 if kind == "prose" else MIN_EXAMPLE_TOKENS
+        return draw_document(rng, kind, draw, 1 + self.stage.budget_tokens // shortest)
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        if not 0 <= n < self.n_rows:
+            raise IndexError(n)
+        document = self.document(n)
+        if document.is_text:
+            ids = self._encode([document.text])[document.text][: self.stage.budget_tokens]
+            bounds = np.array([[0, 1, len(ids)]], np.int64)
+        else:
+            ids, bounds = self._pieces(document)
+        everything = document.is_text or self.stage.targets == "all"
+        if everything:
+            bounds = np.array([[0, 1, len(ids)]], np.int64)
+        array = np.array(ids, np.int64)
+        return {"input_ids": array, "labels": answer_labels(array, bounds), "bounds": bounds, "is_text": everything}
+
+    def _pieces(self, document: Document) -> tuple[list[int], np.ndarray]:
+        """Return the tokens of the whole examples that fit, and the bounds of the known answers among them."""
+        texts = {document.stop, *(t for e in document.examples for t in (e.prompt, e.answer))}
+        encoded = self._encode(sorted(texts))
+        stop, ids, bounds = encoded[document.stop], [], []
+        for example in document.examples:
+            prompt, answer = encoded[example.prompt], encoded[example.answer]
+            start = len(ids) + len(prompt)
+            end = start + len(answer) + len(stop)
+            # a row without a target would train nothing
+            if end > self.stage.budget_tokens and bounds:
+                break
+            if example.known:
+                bounds.append((len(ids), start, end))
+            ids += [*prompt, *answer, *stop]
+        return ids, np.array(bounds, np.int64)
+
+    def _encode(self, texts: list[str]) -> dict[str, list[int]]:
+        encoded = self.backend.encode_batch_fast(texts, add_special_tokens=False)
+        return {text: encoding.ids for text, encoding in zip(texts, encoded, strict=True)}
