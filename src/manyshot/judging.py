@@ -61,8 +61,11 @@ def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lam
     folder = Path(folder)
     judged = _judged_in(recipe)
     claim_folder(folder, recipe.to_yaml(), say)
-    manifest = describe(judged, recipe.evaluation, recipe.seed, recipe.hash)
-    write_json(folder / records.MANIFEST, manifest)
+    place = folder / records.MANIFEST
+    manifest = read_json(place) if place.is_file() else describe(judged, recipe.evaluation, recipe.seed, recipe.hash)
+    if any(role == "held_out" for _, role in judged):
+        manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + len(recipe.models)
+    write_json(place, manifest)
     log = CellLog(folder)
     benchmark = Benchmark([task for task, _ in judged], recipe.evaluation, log, seed=recipe.seed, say=say)
     for method, options in recipe.models.items():
@@ -75,8 +78,8 @@ def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lam
         gc.collect()
     log.finish()
     roles = {task.name: role for task, role in judged}
-    summary = summarise(folder, roles, {name: {} for name in recipe.models})
-    write_json(folder / records.SUMMARY, {**summary, "base": next(iter(recipe.models)), "seeds": [recipe.seed]})
+    summary = summarise(folder, roles, {name: {} for name in recipe.models}, base=next(iter(recipe.models)))
+    write_json(folder / records.SUMMARY, {**summary, "seeds": [recipe.seed]})
     return read_json(folder / records.SUMMARY)
 
 

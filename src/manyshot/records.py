@@ -20,6 +20,8 @@ MODEL = "model"
 PREDICTIONS = "predictions.jsonl"
 SCORES = "scores.jsonl"
 SUMMARY = "summary.json"
+# what is known of a method besides its scores, kept until the summary is made
+EXTRAS = "extras.json"
 REPORT = "report.html"
 FIGURES = "figures"
 

@@ -154,6 +154,8 @@ class Run:
         trainer.train(resume_from_checkpoint=resume)
         seconds = round(time.perf_counter() - began, 2)
         if trainer.args.should_save:
+            # the model last: where it stands, the stage is done, and its lines are there
+            self._forget_logs_after(stage.name, trainer.state.global_step)
             append_lines(self.folder / records.TIMINGS, [{"stage": stage.name, "seconds": seconds}])
             counts = {"tokens": trainer.meter.n_tokens, "answers": trainer.meter.n_answers}
             append_lines(self.folder / records.METRICS, [{"stage": stage.name, "done": True, **counts}])
@@ -163,12 +165,14 @@ class Run:
         gc.collect()
 
     def _forget_logs_after(self, stage: str, step: int) -> None:
-        """Drop log lines of steps that will be done again."""
+        """Drop log lines of steps that will be done again, and the line that said the stage was done."""
         for name in (records.METRICS, records.TIMINGS):
             place = self.folder / name
             if place.is_file():
                 rows = [row for _, row in read_lines(place, drop_torn_end=True)]
-                kept = [row for row in rows if row["stage"] != stage or row.get("step", 0) <= step]
+                kept = [
+                    row for row in rows if row["stage"] != stage or (row.get("step", 0) <= step and not row.get("done"))
+                ]
                 write_text(place, "".join(map(json_line, kept)))
 
     # ---- evaluation
@@ -198,14 +202,14 @@ class Run:
             bits = bits_per_byte(loaded.model, loaded.tokenizer, open_corpus(probe.path), max_bytes=probe.max_bytes)
             fields["general_bits_per_byte"] = round(bits, 4)
             self.say(f"{method}  general text {bits:.4f} bits a byte")
-        write_json(self.folder / "extras.json", extras)
+        write_json(self.folder / records.EXTRAS, extras)
         seconds = round(time.perf_counter() - began, 2)
         append_lines(
             self.folder / records.TIMINGS, [{"stage": f"evaluate {method}", "seconds": seconds, "tokens_read": tokens}]
         )
 
     def _extras(self) -> dict[str, dict[str, Any]]:
-        place = self.folder / "extras.json"
+        place = self.folder / records.EXTRAS
         return read_json(place) if place.is_file() else {}
 
     def _consumed(self) -> dict[str, Any]:

@@ -112,17 +112,6 @@ def test_pieces_give_back_what_was_stored(arrays, data):
     assert [piece.tolist() for piece in pieces[1:4]] == expected[1:4]
 
 
-@given(st.lists(st.booleans(), min_size=60, max_size=60))
-def test_choosing_examples_keeps_their_pieces(keep):
-    task = tiny.word_task()
-    encoded = Encoder(tiny.tokenizer()).examples(task, task.train)
-    chosen = encoded.only(np.array(keep))
-    wanted = [i for i, k in enumerate(keep) if k]
-    assert [p.tolist() for p in chosen.prompts] == [encoded.prompts[i].tolist() for i in wanted]
-    assert [a.tolist() for a in chosen.answers] == [encoded.answers[i].tolist() for i in wanted]
-    assert chosen.lengths.tolist() == [len(encoded.prompts[i]) + len(encoded.answers[i]) for i in wanted]
-
-
 # ---- real tokenizers and tasks
 
 

@@ -346,7 +346,7 @@ def test_a_tokenizer_that_joins_the_templates_pieces_is_refused_for_a_foreign_mo
         ({"shots": []}, "at least one number of shots"),
         ({"shots": [-1]}, "none below 0"),
         ({"draws": 0}, "greater than or equal to 1"),
-        ({"scoring": "calibrated"}, "needs offsets"),
+        ({"demonstrations": "bm25", "draws": 2}, "set draws to 1"),
     ],
 )
 def test_options_that_ask_for_nothing_sensible_are_refused(fields, said):

@@ -113,6 +113,7 @@ def test_an_adapter_whose_base_is_gone_names_the_base(adapter, tmp_path):
     (tmp_path / "adapter_config.json").write_text(
         json.dumps({**config, "base_model_name_or_path": str(tmp_path / "gone")})
     )
+    (tmp_path / "adapter_model.safetensors").write_bytes((adapter[0] / "adapter_model.safetensors").read_bytes())
     assert str(tmp_path / "gone") in refusal(tmp_path)
 
 

@@ -81,12 +81,13 @@ def test_a_saved_model_of_ones_own_loads_again(tmp_path):
 
 
 def test_reading_stops_at_the_limit_of_bytes_not_of_characters():
-    """The second text would end at 200 bytes (120 characters); merged pieces show that it was read."""
-    texts = ["word " * 8, "éè" * 40]
-    assert len("".join(texts)) < 130 < len("".join(texts).encode())
-    limited, unlimited = train_tokenizer(texts, 400, max_bytes=130), train_tokenizer(texts, 400)
-    assert len(unlimited("éèéè").input_ids) < 8
-    assert len(limited("éèéè").input_ids) == 8
+    """The limit falls behind the accents in characters and before the digits in bytes; merged pieces show what was read."""
+    texts = ["éè" * 40 + "123" * 30]
+    assert len(texts[0][:120]) == 120 < len(texts[0][:120].encode())
+    limited, unlimited = train_tokenizer(texts, 400, max_bytes=160), train_tokenizer(texts, 400)
+    assert len(limited("éèéè").input_ids) < 8
+    assert len(unlimited("123123").input_ids) < 6
+    assert len(limited("123123").input_ids) == 6
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "gpt_neox"])

@@ -71,7 +71,8 @@ class EpisodeDataset:
             raise EpisodeError(f"mix.text is {self.mix.text} but there is no text; give the stage a corpus")
         eos = self.encoder.tokenizer.eos_token_id
         end = np.array([] if eos is None else [eos], np.int32)
-        ids = self.encoder.tokenizer(list(corpus.documents), add_special_tokens=False)["input_ids"]
+        documents = list(corpus.documents)
+        ids = self.encoder.tokenizer(documents, add_special_tokens=False)["input_ids"] if documents else []
         text = np.concatenate([np.empty(0, np.int32), *(p for one in ids for p in (np.array(one, np.int32), end))])
         if len(text) < 2:
             raise EpisodeError(f'corpus "{corpus.name}" holds {len(text)} tokens; a row needs two or more')

@@ -27,6 +27,8 @@ class TaskScores:
     """(draw, query) int labels, for macro_f1 only."""
     targets: np.ndarray | None = None
     """(query,) int labels, for macro_f1 only."""
+    queries: np.ndarray | None = None
+    """(query,) int: which queries of the task these are; None is all of them in order."""
 
     def by_draw(self, queries: np.ndarray | None = None) -> np.ndarray:
         """Return each draw's score on the chosen queries (with repeats), or on all: (draw,)."""
@@ -34,6 +36,20 @@ class TaskScores:
             return (self.correct if queries is None else self.correct[:, queries]).mean(axis=1)
         chosen = np.arange(len(self.targets)) if queries is None else queries
         return np.array([macro_f1(row[chosen], self.targets[chosen]) for row in self.predicted])
+
+    def paired_with(self, other: "TaskScores") -> tuple["TaskScores", "TaskScores"]:
+        """Return both on the queries that both scored: a window may have left some out of one."""
+        if self.queries is None or other.queries is None:
+            return self, other
+        common = np.intersect1d(self.queries, other.queries)
+        return self._only(common), other._only(common)
+
+    def _only(self, queries: np.ndarray) -> "TaskScores":
+        assert self.queries is not None
+        at = np.flatnonzero(np.isin(self.queries, queries))
+        predicted = None if self.predicted is None else self.predicted[:, at]
+        targets = None if self.targets is None else self.targets[at]
+        return TaskScores(self.correct[:, at], predicted, targets, self.queries[at])
 
     def score(self) -> float:
         """Return the mean over draws."""

@@ -18,29 +18,36 @@ from manyshot.records import Score, read_predictions, read_scores
 _Key = tuple[str, str, int]
 
 
-def summarise(folder: str | Path, roles: Mapping[str, str], extras: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def summarise(
+    folder: str | Path,
+    roles: Mapping[str, str],
+    extras: Mapping[str, Mapping[str, Any]],
+    base: str | None = None,
+) -> dict[str, Any]:
     """Return the summary of all methods in a run folder.
 
     `roles` says of each task whether it is seen, dev, held_out or near; `extras` adds fields by method (tokens, seconds,
-    bits per byte).
+    bits per byte). Differences are taken from `base`; a task that allows none of the numbers of shots is in no curve.
     """
     scores = read_scores(folder)
     if not scores:
         raise RunError(f"{folder}: no scores yet; evaluate first")
     results = _results(folder)
     families = {score.task: score.family for score in scores}
-    methods = list(dict.fromkeys([*extras, *(score.method for score in scores)]))
+    methods = list(dict.fromkeys(score.method for score in scores))
+    methods += [name for name in extras if name not in methods]
+    base = base if base in methods else "base" if "base" in methods else methods[0]
     groups = _groups(scores, roles)
     return {
         "methods": {
             method: {**_method(method, scores, results, groups, families), **extras.get(method, {})}
             for method in methods
         },
-        "base": "base" if "base" in methods else methods[0],
+        "base": base,
         "seeds": [0],
         "n_tasks": {name: len(tasks) for name, (tasks, _) in groups.items()},
         "floors": {name: _floor(tasks, scores, families) for name, (tasks, _) in groups.items()},
-        "differences": _differences(methods, results, groups, families),
+        "differences": _differences(base, methods, results, groups, families),
     }
 
 
@@ -54,13 +61,14 @@ def _results(folder: str | Path) -> dict[_Key, TaskScores]:
     for key, draws in cells.items():
         rows = [draws[d] for d in sorted(draws)]
         correct = np.array([[p.correct for p in row] for row in rows], float)
+        queries = np.array([p.query for p in rows[0]])
         if key[1] not in macro:
-            results[key] = TaskScores(correct)
+            results[key] = TaskScores(correct, queries=queries)
             continue
         n = len(rows[0])
         flat = [p for row in rows for p in row]
         predicted, targets = encode_labels([p.prediction for p in flat], [p.target for p in flat])
-        results[key] = TaskScores(correct, predicted.reshape(-1, n), targets[:n])
+        results[key] = TaskScores(correct, predicted.reshape(-1, n), targets[:n], queries)
     return results
 
 
@@ -80,7 +88,7 @@ def _groups(scores: Sequence[Score], roles: Mapping[str, str]) -> dict[str, tupl
         role = roles.get(task, "held_out")
         name = role if most == asked[-1] else f"{role}_to_{most}"
         groups.setdefault(name, ([], [k for k in asked if k <= most]))[0].append(task)
-    return groups
+    return {name: group for name, group in groups.items() if group[1]}
 
 
 def _method(
@@ -139,29 +147,23 @@ def _floor(tasks: Sequence[str], scores: Sequence[Score], families: Mapping[str,
 
 
 def _differences(
+    base: str,
     methods: Sequence[str],
     results: Mapping[_Key, TaskScores],
     groups: Mapping[str, tuple[list[str], list[int]]],
     families: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return paired differences of every method from the first one, with intervals, by curve and shots."""
+    """Return paired differences of every method from the base, on the queries that both scored, with intervals."""
     out: dict[str, Any] = {}
-    for method in methods[1:]:
-        for name, (tasks, shots) in groups.items():
+    for method in methods:
+        for name, (tasks, shots) in groups.items() if method != base else ():
             for k in shots:
-                keys = [((method, task, k), (methods[0], task, k)) for task in tasks]
-                if not all(a in results and b in results for a, b in keys):
+                if not all((m, task, k) in results for task in tasks for m in (method, base)):
                     continue
-                resampled = {
-                    t: results[a].resampled(t) - results[b].resampled(t) for t, (a, b) in zip(tasks, keys, strict=True)
-                }
-                means = {
-                    t: np.array([results[a].score() - results[b].score()])
-                    for t, (a, b) in zip(tasks, keys, strict=True)
-                }
-                point = {
-                    "mean": round(float(family_mean(means, families)[0]), 6),
-                    "ci95": interval(family_mean(resampled, families)),
-                }
-                out.setdefault(f"{method}-{methods[0]}", {}).setdefault(name, {})[str(k)] = point
+                pairs = {task: results[method, task, k].paired_with(results[base, task, k]) for task in tasks}
+                means = {task: np.array([a.score() - b.score()]) for task, (a, b) in pairs.items()}
+                resampled = {task: a.resampled(task) - b.resampled(task) for task, (a, b) in pairs.items()}
+                mean = round(float(family_mean(means, families)[0]), 6)
+                point = {"mean": mean, "ci95": interval(family_mean(resampled, families))}
+                out.setdefault(f"{method}-{base}", {}).setdefault(name, {})[str(k)] = point
     return out

@@ -18,26 +18,27 @@ def bits_per_byte(
 ) -> float:
     """Return -log2 p of the corpus's first bytes over their number.
 
-    Texts are read in windows of `window_tokens` that do not overlap; the first token of each has no loss, and its bytes
-    are not counted.
+    Each document follows the token that begins a sequence (or ends one, where none begins it), so all its tokens count.
+    Windows overlap by the one token that the next is predicted from; `window_tokens` is at most the model's own window.
     """
     total_nats, total_bytes, left = 0.0, 0, max_bytes
     encoder = Encoder(tokenizer)
     window_tokens = min(window_tokens, context_window(model) or window_tokens)
+    before = (
+        np.array([tokenizer.eos_token_id], np.int32) if tokenizer.eos_token_id is not None else np.empty(0, np.int32)
+    )
     for document in corpus.documents:
         if left <= 0:
             break
         text = document.encode("utf-8")[:left].decode("utf-8", "ignore")
-        left -= len(text.encode("utf-8"))
+        n_bytes = len(text.encode("utf-8"))
+        left -= n_bytes
         ids = encoder.start(text)
-        # bytes by the characters that each token ends, so that none is counted twice or cut
-        ends = _byte_ends(tokenizer, ids, text)
-        for start in range(0, len(ids), window_tokens):
+        ids = ids if len(encoder.opening) else np.concatenate([before, ids])
+        for start in range(0, len(ids) - 1, window_tokens - 1):
             window = ids[start : start + window_tokens]
-            if len(window) < 2:
-                continue
             tokens = torch.as_tensor(window.astype(np.int64), device=model.device)[None]
             logits = model(input_ids=tokens, use_cache=False).logits[0, :-1]
             total_nats += float(target_nll(logits, tokens[0, 1:]).sum())
-            total_bytes += ends[start + len(window) - 1] - ends[start]
+        total_bytes += n_bytes
     return total_nats / math.log(2) / max(1, total_bytes)

@@ -10,7 +10,7 @@ import numpy as np
 from manyshot.errors import EvaluationError
 from manyshot.inference.channel import channel_logprobs, channel_task
 from manyshot.inference.generation import generate
-from manyshot.inference.labels import choose_labels, SearchScoring
+from manyshot.inference.labels import SearchScoring, choose_labels
 from manyshot.inference.prefix import ROOT, Chain, Prefix, Row
 from manyshot.inference.trie import LabelTrie, build_trie
 from manyshot.tasks import Example, Task
@@ -47,11 +47,11 @@ class PrimedTask:
     """
 
     def __init__(self, reader: "Reader", task: Task, scoring: Scoring = "raw", *, score_stop: bool = True) -> None:
-        if scoring != "raw" and task.labels is None:
-            scoring = "raw"
-        self.reader, self.task, self.scoring, self.score_stop = reader, task, scoring, score_stop
+        self.reader, self.task, self.score_stop = reader, task, score_stop
+        # a task without labels has nothing to compare
+        self.scoring: Scoring = scoring if task.labels is not None else "raw"
         # what the model reads: the task itself, or turned round for channel scoring
-        self.read = channel_task(task) if scoring == "channel" else task
+        self.read = channel_task(task) if self.scoring == "channel" else task
         self.n_shots = 0
         self.tokens_needed = 0
         self.prefix = Prefix(reader.model, cached=reader.cached)
@@ -194,7 +194,10 @@ class PrimedTask:
         """
         vocabulary = self.reader.model.config.get_text_config().vocab_size
         room = min(MAX_ROW_TOKENS, max(MIN_ROW_TOKENS, len(self.prefix) // 2))
-        while room > 64 and room * (len(self.prefix) + room) > ROW_BYTES:
+        form = self.prefix.form
+        # eager attention takes a float a place, and each type of layer a mask of its own
+        mask_bytes = (4 if form.additive else 1) * max(1, len(form.kinds))
+        while room > 64 and mask_bytes * room * (len(self.prefix) + room) > ROW_BYTES:
             room //= 2
         most_logits = max(1, ROW_BYTES // (4 * vocabulary))
         part: list[int] = []

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, CONFIG_MAPPING
+from safetensors import SafetensorError
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from manyshot.errors import ModelError, nearest
 from manyshot.models.options import ModelOptions
@@ -123,7 +123,9 @@ def _adapter_base(folder: Path) -> str | None:
     except (ValueError, KeyError, TypeError):
         base = None
     if not isinstance(base, str):
-        raise ModelError(f"{place}: names no base model (base_model_name_or_path); save the adapter again with its base")
+        raise ModelError(
+            f"{place}: names no base model (base_model_name_or_path); save the adapter again with its base"
+        )
     return base
 
 

@@ -59,7 +59,9 @@ def make_model(options: ScratchOptions, texts: Iterable[str], seed: int) -> Load
         try:
             model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         except (ValueError, TypeError, RuntimeError) as error:
-            raise ModelError(f"no causal {options.architecture} model can be made ({str(error).splitlines()[0][:160]})") from None
+            raise ModelError(
+                f'no causal language model "{options.architecture}" can be made ({str(error).splitlines()[0][:160]})'
+            ) from None
     if torch.cuda.is_available():
         model.to("cuda")
     return LoadedModel(

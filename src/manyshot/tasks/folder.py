@@ -63,7 +63,7 @@ def load_task(path: str | Path) -> Task:
             metric=description["metric"],
             labels=allowed,
             train=pools["train"],
-            test=pools["test"],
+            test=pools["test"] or (),
             template=template,
             **{key: str(description.get(key) or "") for key in ("source", "licence", "citation")},
         )
@@ -225,7 +225,8 @@ def _csv_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise TaskError(f"{file}:{reader.line_num}: not valid CSV ({error})") from None
+        # the reader counts a line once it is done with it
+        raise TaskError(f"{file}:{reader.line_num + 1}: not valid CSV ({error})") from None
 
 
 def _read_template(value: Any, place: Path, outputs: list[str]) -> Template:

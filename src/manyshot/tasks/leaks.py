@@ -84,8 +84,9 @@ def refuse_leaks(leaks: Sequence[Leak]) -> None:
     if not leaks:
         return
     shown = "; ".join(map(str, leaks[:8])) + (f"; and {len(leaks) - 8} more" if len(leaks) > 8 else "")
+    n_pairs = len({(leak.train, leak.held_out) for leak in leaks})
     raise LeakError(
-        f"{len({(leak.train, leak.held_out) for leak in leaks})} pairs of training and held-out tasks share texts: {shown}. Move one task of each pair to the "
+        f"{n_pairs} pairs of training and held-out tasks share texts: {shown}. Move one task of each pair to the "
         'other side, or set suite.leaks to "drop" (leave such training rows out) or "report"'
     )
 

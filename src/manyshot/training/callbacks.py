@@ -8,6 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from manyshot.files import append_lines
+from manyshot.records import METRICS, TIMINGS
 
 CLOCKED = ("tokens_per_second", "answers_per_second")
 
@@ -51,5 +52,5 @@ class LogFiles(TrainerCallback):
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
         head = {"stage": self.stage, "step": state.global_step}
-        append_lines(self.folder / "metrics.jsonl", [{**head, **{k: v for k, v in logs.items() if k not in CLOCKED}}])
-        append_lines(self.folder / "timings.jsonl", [{**head, **{k: logs[k] for k in CLOCKED if k in logs}}])
+        append_lines(self.folder / METRICS, [{**head, **{k: v for k, v in logs.items() if k not in CLOCKED}}])
+        append_lines(self.folder / TIMINGS, [{**head, **{k: logs[k] for k in CLOCKED if k in logs}}])

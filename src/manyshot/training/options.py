@@ -18,7 +18,6 @@ OWNED = {
     "save_only_model": "a checkpoint without the optimiser cannot be resumed",
     "restore_callback_states_from_checkpoint": "the run restores its own counters",
     "label_smoothing_factor": "the loss is the objective's",
-    "seed": "it derives from the recipe's seed",
     "logging_nan_inf_filter": "a loss that is not a number is shown",
 }
 DEFAULTS: dict[str, Any] = {

@@ -24,8 +24,9 @@ class ManyShotTrainer(Trainer):
     """Trains a causal language model on rows whose answers are weighed by an objective.
 
     Takes everything that `transformers.Trainer` takes, and `objective`. Whatever `args` say, data come in the order of
-    their numbers (a resumed run goes on with the next row) and rows keep all their columns. The model's own forward makes logits at target positions only
-    (`logits_to_keep` with a (row, token) mask), so soft-caps, scales, adapters, DDP and FSDP act as always.
+    their numbers (a resumed run goes on with the next row) and rows keep all their columns. The model's own forward makes
+    logits at target positions only (`logits_to_keep` with a (row, token) mask), so soft-caps, scales, adapters, DDP and
+    FSDP act as always.
 
     Raises nothing of its own; a loss that is not a number is logged as such.
     """
