@@ -9,9 +9,9 @@ from typing import Any
 from manyshot import records
 from manyshot.episodes import draw_demonstrations
 from manyshot.errors import RunError
-from manyshot.evaluation import Benchmark, EvaluationOptions, summarise
+from manyshot.evaluation import Benchmark, EvaluationOptions, summarise, write_curves
 from manyshot.files import hash_text, read_json, write_json, write_text
-from manyshot.inference import Reader
+from manyshot.inference import Endpoint, Reader
 from manyshot.models import load_model
 from manyshot.recipe import EvaluationRecipe
 from manyshot.records import CellLog
@@ -69,11 +69,17 @@ def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lam
     log = CellLog(folder)
     benchmark = Benchmark([task for task, _ in judged], recipe.evaluation, log, seed=recipe.seed, say=say)
     for method, options in recipe.models.items():
+        if recipe.endpoint:
+            benchmark.run(method, Endpoint(recipe.endpoint, str(options.path)))
+            continue
         loaded = load_model(options)
         for note in loaded.notes:
             say(note)
         trained_here = options.path is not None and (Path(options.path).parent / records.RECIPE).is_file()
-        benchmark.run(method, Reader(loaded.model, loaded.tokenizer), check_boundaries=not trained_here)
+        reader = Reader(loaded.model, loaded.tokenizer)
+        benchmark.run(method, reader, check_boundaries=not trained_here)
+        if recipe.curve:
+            write_curves(folder, method, [task for task, _ in judged], reader, recipe.evaluation, recipe.seed)
         del loaded
         gc.collect()
     log.finish()

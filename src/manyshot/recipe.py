@@ -115,8 +115,18 @@ class EvaluationRecipe(BaseModel):
     """Task folders, folders of them, or suites."""
     evaluation: EvaluationOptions = EvaluationOptions(tasks=["*"])
     """What they are judged on."""
+    curve: bool = False
+    """Also score every number of shots up to the largest from one teacher-forced pass a draw."""
+    endpoint: str | None = None
+    """URL of an OpenAI-compatible server that the models are served by, instead of loading them here."""
     seed: int = 0
     """Choice of queries and demonstrations."""
+
+    @model_validator(mode="after")
+    def _curve_is_local(self) -> "EvaluationRecipe":
+        if self.curve and self.endpoint:
+            raise ValueError("the free curve needs a local model; leave out --curve or --endpoint")
+        return self
 
     @property
     def hash(self) -> str:

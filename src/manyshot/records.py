@@ -22,6 +22,7 @@ SCORES = "scores.jsonl"
 SUMMARY = "summary.json"
 # what is known of a method besides its scores, kept until the summary is made
 EXTRAS = "extras.json"
+CURVES = "curves.jsonl"
 REPORT = "report.html"
 FIGURES = "figures"
 

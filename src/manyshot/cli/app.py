@@ -6,6 +6,7 @@ import typer
 
 from manyshot.cli.demo import demo
 from manyshot.cli.eval import evaluate
+from manyshot.cli.export import export
 from manyshot.cli.inspect import inspect_row
 from manyshot.cli.predict import predict
 from manyshot.cli.prompt import prompt
@@ -32,6 +33,7 @@ app.command("predict")(predict)
 app.command("prompt")(prompt)
 app.command("report")(report)
 app.command("recipe")(recipe)
+app.add_typer(export, name="export")
 app.command("theory")(theory)
 app.command("demo")(demo)
 

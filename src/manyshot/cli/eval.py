@@ -17,6 +17,17 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="Queries a task; 0 takes all.")] = 100,
     select: Annotated[str, typer.Option(help="Which tasks of a suite: splits, paths or patterns, with commas.")] = "*",
     seed: Annotated[int, typer.Option(help="Choice of queries and demonstrations.")] = 0,
+    scoring: Annotated[
+        str, typer.Option(help="How labels are compared: raw, normalised, calibrated or channel.")
+    ] = "raw",
+    demonstrations: Annotated[str, typer.Option(help="How they are chosen: random, balanced or bm25.")] = "random",
+    score_stop: Annotated[bool, typer.Option(help="Score labels with the stop text behind them.")] = True,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Also the free curve: every number of shots from one pass.")
+    ] = False,
+    endpoint: Annotated[
+        str | None, typer.Option(help="URL of an OpenAI-compatible server; MODELS are names it serves.")
+    ] = None,
     dtype: Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Score models on the same queries behind the same demonstrations; two or more models also get their differences."""
@@ -37,8 +48,16 @@ def evaluate(
             models={n: ModelOptions(path=p, dtype=dtype) for n, p in zip(short_names(paths), paths, strict=True)},  # type: ignore[arg-type]
             suites=split_list(tasks),
             evaluation=EvaluationOptions(
-                tasks=split_list(select), shots=split_numbers(shots), draws=draws, limit=limit or None
+                tasks=split_list(select),
+                shots=split_numbers(shots),
+                draws=draws,
+                limit=limit or None,
+                scoring=scoring,  # type: ignore[arg-type]
+                demonstrations=demonstrations,  # type: ignore[arg-type]
+                score_stop=score_stop,
             ),
+            curve=curve,
+            endpoint=endpoint,
             seed=seed,
         )
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """Benchmark = tasks x shots x draws; metrics, intervals, summaries; writes records."""
 
 from manyshot.evaluation.benchmark import Benchmark
+from manyshot.evaluation.curves import write_curves
 from manyshot.evaluation.intervals import TaskScores, interval, queries_to_separate
 from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
@@ -18,4 +19,5 @@ __all__ = [
     "score_cell",
     "score_query",
     "summarise",
+    "write_curves",
 ]

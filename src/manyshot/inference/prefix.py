@@ -60,24 +60,33 @@ class Prefix:
         self.ids = np.empty(0, np.int32)
         self.tokens_computed = 0
         self._cache: Any = None
+        self._n_read = 0
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    @torch.inference_mode()
     def extend(self, ids: np.ndarray) -> None:
-        """Read more tokens behind those already read. No mask is passed, which keeps attention on its fast path."""
-        if not len(ids):
-            return
-        if self.cached:
-            from transformers import DynamicCache
-
-            # without a config every layer keeps all its tokens; windows are the mask's business
-            self._cache = self._cache or DynamicCache()
-            tokens = torch.as_tensor(np.asarray(ids, np.int64), device=self.model.device)[None]
-            self.model(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
-            self.tokens_computed += len(ids)
+        """Put more tokens behind those already there. They are read, all in one pass, when a row is opened."""
         self.ids = np.concatenate([self.ids, np.asarray(ids, np.int32)])
+
+    @torch.inference_mode()
+    def _read(self) -> Any:
+        """Read what the cache does not hold yet, and return the cache.
+
+        No mask is passed. From an empty cache that keeps attention on its fast causal path; tokens behind a cached prefix need
+        a mask, so a prefix that is read in few large pieces is read faster.
+        """
+        from transformers import DynamicCache
+
+        # without a config every layer keeps all its tokens; windows are the mask's business
+        self._cache = self._cache or DynamicCache()
+        new = self.ids[self._n_read :]
+        if len(new):
+            tokens = torch.as_tensor(new.astype(np.int64), device=self.model.device)[None]
+            self.model(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            self.tokens_computed += len(new)
+            self._n_read = len(self.ids)
+        return self._cache
 
     @contextmanager
     def branch(self) -> Iterator[Row]:
@@ -85,14 +94,12 @@ class Prefix:
         if not self.cached:
             yield ReencodedRow(self)
             return
-        from transformers import DynamicCache
-
-        cache = self._cache or DynamicCache()
+        cache = self._read()
         row = BranchedRow(self, cache)
         try:
             yield row
         finally:
-            if self._cache is not None and row.n_nodes:
+            if row.n_nodes:
                 cache.crop(-row.n_nodes)
 
     @property
