@@ -23,6 +23,7 @@ HOUSE = (
     ("inference",),
     ("evaluation",),
     ("training",),
+    ("pretraining",),
     ("reporting",),
     ("exporting",),
     ("recipe",),

@@ -26,7 +26,7 @@ def demo(
     recipe = make_recipe(
         {
             "suite": {"path": str(suite)},
-            "model": {"scratch": {"vocabulary": 600, "config": {"hidden_size": 64, "intermediate_size": 176}}},
+            "model": {"scratch": {"vocabulary": 1500, "config": {"hidden_size": 64, "intermediate_size": 176}}},
             "data": {"episodes": {"budget_tokens": 512}},
             "training": {
                 "args": {
@@ -36,7 +36,7 @@ def demo(
                     "save_steps": steps,
                 }
             },
-            "evaluation": {"shots": [0, 4, 16], "draws": 2, "limit": 40},
+            "evaluation": {"tasks": ["held_out_quick"], "shots": [0, 4, 16], "draws": 2, "limit": 20},
         }
     )
     summary = Run(recipe, out, say).execute()

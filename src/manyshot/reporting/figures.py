@@ -29,7 +29,7 @@ def shot_curves(summary: Mapping[str, Any], group: str) -> str:
     floor = _mean_floor(summary, group)
     if floor:
         axes.axhline(floor, color="#777777", linestyle=":", linewidth=1, label="floor (most frequent label)")
-    axes.set_ylim(0, min(1.02, max(0.1, 1.12 * max(top, floor))))
+    axes.set_ylim(0, min(1.02, max(0.1, 1.3 * max(top, floor))))
     axes.legend(frameon=False, fontsize=9)
     return _svg(figure)
 
@@ -52,6 +52,9 @@ def training_loss(rows: Sequence[Mapping[str, Any]]) -> str | None:
         points = [(t, row[name]) for t, row in zip(tokens, logged, strict=True) if name in row]
         label = f"{name.removeprefix('loss_shots_')} shots"
         axes.plot(*zip(*points, strict=True), color=_shade(i, len(chosen)), label=label, linewidth=1.4)
+    from matplotlib.ticker import EngFormatter
+
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.legend(frameon=False, fontsize=9)
     return _svg(figure)
 

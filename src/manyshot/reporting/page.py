@@ -9,7 +9,7 @@ from manyshot.files import read_json, read_lines, write_text
 from manyshot.records import read_predictions
 from manyshot.reporting.examples import example_table
 from manyshot.reporting.figures import shot_curves, training_loss
-from manyshot.reporting.tables import Table, cost_table, curve_tables, family_table, task_table
+from manyshot.reporting.tables import Table, cost_table, count_tasks, curve_tables, family_table, task_table
 
 _TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -38,7 +38,7 @@ code { background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px; font-size:
 <p>A score is the task's own metric, 0 to 1. A curve is the mean over families of the mean over tasks, always of the same
 tasks. Brackets and bands are 95 % bootstrap intervals over queries with tasks and demonstrations fixed; dashed lines and
 “worst draw” show the choice of demonstrations that did worst. The floor is what always giving the most frequent label
-would score. Held-out tasks share no text with any training task.</p>
+would score.</p>
 <h2>made with</h2>
 <p class="sub">{{ made_with }}</p>
 </body></html>
@@ -83,7 +83,9 @@ def _figures(folder: Path, summary: dict[str, Any]) -> list[dict[str, str]]:
     figures = []
     for group, n_tasks in summary["n_tasks"].items():
         if any(len(method.get(group, {})) > 1 for method in summary["methods"].values()):
-            caption = f"{group.replace('_', ' ')}: {n_tasks} tasks. Bands: 95 % over queries. Dashed: the worst draw."
+            caption = (
+                f"{group.replace('_', ' ')}: {count_tasks(n_tasks)}. Bands: 95 % over queries. Dashed: the worst draw."
+            )
             figures.append({"name": f"shots_{group}", "svg": shot_curves(summary, group), "caption": caption})
     if (folder / records.METRICS).is_file():
         rows = [row for _, row in read_lines(folder / records.METRICS, drop_torn_end=True)]
@@ -100,7 +102,8 @@ def _subtitle(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         f"seed: {', '.join(map(str, summary['seeds']))}",
     ]
     if "held_out_reads" in manifest:
-        parts.append(f"held-out tasks were read {manifest['held_out_reads']} times")
+        n = manifest["held_out_reads"]
+        parts.append("held-out tasks were read once" if n == 1 else f"held-out tasks were read {n} times")
     if "recipe_hash" in manifest:
         parts.append(f"recipe {manifest['recipe_hash']}")
     return " · ".join(parts)

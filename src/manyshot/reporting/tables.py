@@ -34,8 +34,13 @@ def curve_tables(summary: Mapping[str, Any]) -> list[Table]:
                 cells = [f"{groups[group][k]['mean']:+.3f} {_interval(groups[group][k]['ci95'])}" for k in shots]
                 rows.append((name, *cells, ""))
         head = ("method", *(f"{k} shots" for k in shots), f"worst draw at {shots[-1]}" if shots else "")
-        tables.append(Table(f"{group.replace('_', ' ')} ({n_tasks} tasks)", head, tuple(rows)))
+        tables.append(Table(f"{group.replace('_', ' ')} ({count_tasks(n_tasks)})", head, tuple(rows)))
     return tables
+
+
+def count_tasks(n: int) -> str:
+    """Return `1 task`, `2 tasks`, ..."""
+    return f"{n} task" if n == 1 else f"{n} tasks"
 
 
 def family_table(summary: Mapping[str, Any]) -> Table | None:

@@ -26,6 +26,7 @@ _THINGS: dict[Part, dict[str, str]] = {
         "rocket plane",
         "plant": "rose tulip daisy lily oak pine willow maple birch fern ivy moss cactus reed clover nettle thistle "
         "orchid palm elm cedar bamboo poppy",
+        "insect": "bee ant wasp moth beetle butterfly cricket flea gnat hornet locust mosquito termite ladybird",
         "vessel": "cup jug bowl bottle basket bucket barrel pot pan jar mug kettle tray vase sack crate box bag tub flask",
     },
     "dev": {
@@ -48,16 +49,17 @@ _THINGS: dict[Part, dict[str, str]] = {
 _ROLES: dict[str, dict[Part, str]] = {
     "person": {
         "train": "Tom Anna Ben Lucy Sam Emma Max Nora Paul Clara Jack Ella Leo Ruth Adam Julia Peter Maria Simon Alice "
-        "David Helen Oscar Laura",
-        "dev": "Felix Irene Hugo Martha Victor Sarah Dennis Olga",
-        "held_out": "Karl Diana Ralph Sonia Boris Edith Gavin Wanda Louis Paula Ivan Greta Frank Nancy Theo Vera",
+        "David Helen Oscar Laura Henry Sophie Martin Rita George Eva Philip Agnes",
+        "dev": "Felix Irene Hugo Martha Victor Sarah Dennis Olga Walter Iris",
+        "held_out": "Karl Diana Ralph Sonia Boris Edith Gavin Wanda Louis Paula Ivan Greta Frank Nancy Theo Vera "
+        "Albert Monica Edgar Zoe",
     },
     "place": {
         "train": "barn kitchen garden school market shop forest field hall church cellar attic office station hotel "
-        "castle village harbour library museum bakery stable park cabin",
-        "dev": "tent cave mill tower prison bank studio temple",
-        "held_out": "garage chapel palace theatre hospital cottage meadow valley desert island factory tunnel farm "
-        "bedroom yard inn",
+        "castle village harbour library museum bakery stable park cabin courtyard lobby temple parlour pantry shed",
+        "dev": "tent cave mill tower prison bank studio gallery",
+        "held_out": "garage chapel palace theatre hospital cottage meadow valley desert orchard factory tunnel "
+        "nursery bedroom yard inn canteen lounge laundry warehouse",
     },
     "colour": {
         "train": "red blue green yellow black white brown grey",
@@ -65,12 +67,12 @@ _ROLES: dict[str, dict[Part, str]] = {
         "held_out": "purple crimson scarlet turquoise indigo maroon",
     },
     "good": {
-        "train": "good nice lovely happy glad pretty sweet bright clever gentle pleasant cheerful",
+        "train": "good nice lovely happy glad pretty sweet bright clever gentle pleasant cheerful polite tasty",
         "dev": "merry charming graceful jolly joyful",
         "held_out": "wonderful splendid great friendly delightful superb brave cosy perfect",
     },
     "bad": {
-        "train": "bad sad awful ugly dirty angry rude cruel nasty dull broken horrible",
+        "train": "bad sad awful ugly dirty angry rude cruel nasty dull broken horrible jealous stupid",
         "dev": "grim sour gloomy lazy vile",
         "held_out": "terrible dreadful unhappy filthy rotten boring harsh hateful wicked",
     },

@@ -1,6 +1,8 @@
 """The generated suite: its tasks, their rows on demand, and the folder that `open_suite` reads."""
 
 import re
+import zlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,11 +71,15 @@ def bind(rule: Rule, part: Part, place: int, variant: int) -> Binding:
     kinds = rng.sample(THING_KINDS[part], rule.n_kinds)
     labels = rng.sample(LABELS[part], rule.n_labels)
     numbers = rule.numbers.get(part, (0,))
+    number = place + pair
+    # a twin changes one thing: with two labels, exchanging them and turning the choice round can cancel out
     if twin and labels:
         labels = [*labels[1:], labels[0]]
+    elif twin and kinds:
+        kinds = [*kinds[1:], kinds[0]]
     elif twin:
-        kinds = [*kinds[1:], *kinds[:1]]
-    return Binding(tuple(kinds), tuple(labels), numbers[(place + pair + twin) % len(numbers)])
+        number += 1
+    return Binding(tuple(kinds), tuple(labels), numbers[number % len(numbers)])
 
 
 def draw_row(task: BuiltinTask, seed: int, split: Literal["train", "test"], i: int) -> Example:
@@ -83,15 +89,11 @@ def draw_row(task: BuiltinTask, seed: int, split: Literal["train", "test"], i: i
     turns in an order shuffled anew each round, so every label is equally frequent.
     """
     n = task.rule.n_labels
-    wanted = 0
-    if n:
-        order = list(range(n))
-        Random(derive(seed, "builtin", task.name, split, "round", i // n)).shuffle(order)
-        wanted = order[i % n]
+    wanted = _class_order(seed, task.name, split, i // n, n)[i % n] if n else 0
     rng = Random(derive(seed, "builtin", task.name, split, i))
     while True:
         example = task.rule.draw(rng, WORLDS[task.part], task.binding, wanted)
-        if (derive(0, "builtin", "side", example.input) % _TEST_SHARE == 0) == (split == "test"):
+        if (zlib.crc32(example.input.encode()) % _TEST_SHARE == 0) == (split == "test"):
             return example
 
 
@@ -136,20 +138,29 @@ def rule_of(name: str) -> str:
 
 
 def list_splits(bindings: int = 2) -> dict[str, list[str]]:
-    """Return task names by split, and three selections of held_out.
+    """Return task names by split, and four selections of held_out.
 
     `new_rules` are held-out tasks of rules that no training task has, `seen_rules` the others; `held_out_small` has one
-    task a rule, for quick curves.
+    task a rule and `held_out_quick` one of a new rule a family, where time is short.
     """
     splits: dict[str, list[str]] = {part: [] for part in PARTS}
     for task in build_tasks(bindings):
         splits[task.part].append(task.name)
     trained = {rule_of(name) for name in splits["train"]}
     held_out = splits["held_out"]
-    splits["new_rules"] = [name for name in held_out if rule_of(name) not in trained]
-    splits["seen_rules"] = [name for name in held_out if rule_of(name) in trained]
-    splits["held_out_small"] = list({rule_of(name): name for name in reversed(held_out)}.values())[::-1]
+    new = [name for name in held_out if rule_of(name) not in trained]
+    splits["new_rules"] = new
+    splits["seen_rules"] = [name for name in held_out if name not in new]
+    splits["held_out_small"] = _first_of_each(held_out, rule_of)
+    splits["held_out_quick"] = _first_of_each(new, lambda name: RULES[rule_of(name)].family)
     return splits
+
+
+def _first_of_each(names: Sequence[str], group: Callable[[str], str]) -> list[str]:
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(group(name), name)
+    return list(first.values())
 
 
 def write_suite(folder: str | Path, seed: int = 0, n_train: int = 100, n_test: int = 40, bindings: int = 2) -> Path:
@@ -172,7 +183,7 @@ def write_suite(folder: str | Path, seed: int = 0, n_train: int = 100, n_test: i
         save_task(make_task(task, n_train, n_test, seed), root / task.name)
 
     # each file waits for the disk; threads let the waits overlap
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(16) as pool:
         list(pool.map(save, build_tasks(bindings)))
     write_json(root / "made.json", made)
     write_json(root / "suite.json", list_splits(bindings))
@@ -182,3 +193,8 @@ def write_suite(folder: str | Path, seed: int = 0, n_train: int = 100, n_test: i
 @lru_cache(maxsize=4)
 def _by_name(bindings: int) -> dict[str, BuiltinTask]:
     return {task.name: task for task in build_tasks(bindings)}
+
+
+@lru_cache(maxsize=64)
+def _class_order(seed: int, name: str, split: str, turn: int, n: int) -> tuple[int, ...]:
+    return tuple(Random(derive(seed, "builtin", name, split, "turn", turn)).sample(range(n), n))

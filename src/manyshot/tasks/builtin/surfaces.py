@@ -32,7 +32,7 @@ FRAMES: dict[Part, tuple[Template, ...]] = {
         Template(prompt="## {input}\n>>", answer=_PLAIN),
     ),
 }
-"""Part -> frames. Those of one answer format alone, a bare " {output}", have no text of their own to share."""
+"""Part -> frames. A bare answer, " {output}", has no text of its own, so all parts may use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,7 @@ def surfaces_of(rule: str, part: Part) -> tuple[Surface, ...]:
     """
     instructions = INSTRUCTIONS[rule].get(part, ())
     frames = FRAMES[part]
-    # 3 steps a rule: with 8, 3 and 5 frames that deals every frame out, and three different ones to each rule
-    start = 3 * list(INSTRUCTIONS).index(rule)
-    if len(frames) == 3:
-        start = list(INSTRUCTIONS).index(rule)
+    start = list(INSTRUCTIONS).index(rule)
     return tuple(Surface(text, frames[(start + i) % len(frames)]) for i, text in enumerate(instructions))
 
 

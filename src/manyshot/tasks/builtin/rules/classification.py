@@ -3,7 +3,7 @@
 from random import Random
 
 from manyshot.tasks.builtin.lexicon import World, kind_of
-from manyshot.tasks.builtin.rules.rule import Binding, Rule, words_of
+from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
 from manyshot.tasks.task import Example
 
 
@@ -105,10 +105,11 @@ def _solve_size(text: str, binding: Binding) -> str:
     return binding.labels["small" in map(kind_of, words_of(text))]
 
 
-def _rule(name: str, meaning: str, draw, solve, n_labels: int = 2, needs_demonstrations: bool = True, **fields) -> Rule:
-    return Rule(
-        *(name, "classification", "accuracy", needs_demonstrations, meaning, draw, solve), n_labels=n_labels, **fields
-    )
+def _rule(
+    name: str, meaning: str, draw: Draw, solve: Solve, n_labels: int = 2, needs_demonstrations: bool = True, **fields
+) -> Rule:
+    fields["n_labels"] = n_labels
+    return Rule(name, "classification", "accuracy", needs_demonstrations, meaning, draw, solve, **fields)
 
 
 CLASSIFICATION = (

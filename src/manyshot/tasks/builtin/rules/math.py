@@ -3,7 +3,7 @@
 from random import Random
 
 from manyshot.tasks.builtin.lexicon import World, kind_of
-from manyshot.tasks.builtin.rules.rule import Binding, Rule, words_of
+from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
 from manyshot.tasks.task import Example, Metric
 
 
@@ -23,8 +23,9 @@ def _solve_earned(text: str, binding: Binding) -> str:
 
 
 def _draw_left_over(rng: Random, world: World, binding: Binding, wanted: int) -> Example:
-    paid, left = rng.randint(1, 9), rng.randint(1, 9)
-    text = f"{world.one(rng, 'person')} had {paid + left} coins and gave {paid} coins for the {world.thing(rng)}"
+    paid, left = rng.randint(2, 9), rng.randint(1, 9)
+    buyer, seller = world.some(rng, "person", 2)
+    text = f"{buyer} had {paid + left} coins and gave {seller} {paid} coins for the {world.thing(rng)}"
     return Example(text, str(left))
 
 
@@ -65,7 +66,7 @@ def _solve_price_change(text: str, binding: Binding) -> str:
 
 
 def _draw_who_has_more(rng: Random, world: World, binding: Binding, wanted: int) -> Example:
-    people, counts = world.some(rng, "person", 2), rng.sample(range(1, 20), 2)
+    people, counts = world.some(rng, "person", 2), rng.sample(range(2, 20), 2)
     text = f"{people[0]} has {counts[0]} coins and {people[1]} has {counts[1]} coins"
     return Example(text, people[counts[1] > counts[0]])
 
@@ -76,7 +77,7 @@ def _solve_who_has_more(text: str, binding: Binding) -> str:
 
 
 def _draw_end_of_prices(rng: Random, world: World, binding: Binding, wanted: int) -> Example:
-    things, prices = world.some_things(rng, 3), rng.sample(range(1, 20), 3)
+    things, prices = world.some_things(rng, 3), rng.sample(range(2, 20), 3)
     a, b, c = (f"the {thing} costs {price} coins" for thing, price in zip(things, prices, strict=True))
     return Example(f"{a}, {b} and {c}", str((min, max)[binding.number](prices)))
 
@@ -111,7 +112,7 @@ def _solve_how_often(text: str, binding: Binding) -> str:
 
 
 def _rule(
-    name: str, needs_demonstrations: bool, meaning: str, draw, solve, metric: Metric = "numeric", **fields
+    name: str, needs_demonstrations: bool, meaning: str, draw: Draw, solve: Solve, metric: Metric = "numeric", **fields
 ) -> Rule:
     return Rule(name, "math", metric, needs_demonstrations, meaning, draw, solve, **fields)
 

@@ -3,7 +3,7 @@
 from random import Random
 
 from manyshot.tasks.builtin.lexicon import World, kind_of, with_article
-from manyshot.tasks.builtin.rules.rule import Binding, Rule, words_of
+from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
 from manyshot.tasks.task import Example
 
 YES, NO, NOT_KNOWN = range(3)
@@ -72,7 +72,7 @@ def _solve_before_after(text: str, binding: Binding) -> str:
 
 
 def _draw_price_claim(rng: Random, world: World, binding: Binding, wanted: int) -> Example:
-    low, high = sorted(rng.sample(range(1, 20), 2))
+    low, high = sorted(rng.sample(range(2, 20), 2))
     more = rng.random() < 0.5
     # "costs high ... more than low" and "costs low ... less than high" are true
     price, limit = (high, low) if more == (wanted == YES) else (low, high)
@@ -102,7 +102,7 @@ def _solve_both_neither(text: str, binding: Binding) -> str:
     return binding.labels[YES if fact[0] == "both" else NO]
 
 
-def _rule(name: str, needs_demonstrations: bool, n_labels: int, meaning: str, draw, solve) -> Rule:
+def _rule(name: str, needs_demonstrations: bool, n_labels: int, meaning: str, draw: Draw, solve: Solve) -> Rule:
     return Rule(name, "nli", "accuracy", needs_demonstrations, meaning, draw, solve, n_labels=n_labels)
 
 

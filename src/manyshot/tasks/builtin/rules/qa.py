@@ -3,7 +3,7 @@
 from random import Random
 
 from manyshot.tasks.builtin.lexicon import World, kind_of
-from manyshot.tasks.builtin.rules.rule import Binding, Rule, words_of
+from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
 from manyshot.tasks.task import Example
 
 _ROLES = ("person", "colour", "thing", "place")
@@ -109,7 +109,7 @@ def _solve_odd_one_out(text: str, binding: Binding) -> str:
     return next(word for word, kind in zip(words, kinds, strict=True) if kinds.count(kind) == 1)
 
 
-def _rule(name: str, needs_demonstrations: bool, meaning: str, draw, solve, **fields) -> Rule:
+def _rule(name: str, needs_demonstrations: bool, meaning: str, draw: Draw, solve: Solve, **fields) -> Rule:
     return Rule(name, "qa", "exact_match", needs_demonstrations, meaning, draw, solve, **fields)
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from random import Random
 
 from manyshot.tasks.builtin.lexicon import THING_KINDS, World, kind_of
-from manyshot.tasks.builtin.rules.rule import Binding, Rule, words_of
-from manyshot.tasks.task import Example
+from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
+from manyshot.tasks.task import Example, Metric
 
 _DESCRIBING = frozenset(("good", "bad", "big", "small", "plain", "colour"))
 _THINGS = frozenset(kind for kinds in THING_KINDS.values() for kind in kinds)
@@ -98,7 +98,15 @@ def _solve_all_names(text: str, binding: Binding) -> str:
     return " and ".join(word for word in words_of(text) if kind_of(word) == ("person", "place")[binding.number])
 
 
-def _rule(name: str, needs_demonstrations: bool, meaning: str, draw, solve, metric="exact_match", **fields) -> Rule:
+def _rule(
+    name: str,
+    needs_demonstrations: bool,
+    meaning: str,
+    draw: Draw,
+    solve: Solve,
+    metric: Metric = "exact_match",
+    **fields,
+) -> Rule:
     return Rule(name, "summarization", metric, needs_demonstrations, meaning, draw, solve, **fields)
 
 
