@@ -10,7 +10,7 @@ from manyshot.tasks.builtin import write_suite
 def main(max_steps: int = 30) -> dict:
     """Train on the suite's training tasks and score the held-out ones; return the summary."""
     folder = tempfile.mkdtemp()
-    suite = ms.open_suite(write_suite(f"{folder}/tasks"))
+    suite = ms.open_suite(write_suite(f"{folder}/tasks", n_train=40, n_test=20))
     train, held_out = suite.load(suite.select(["train"])), suite.load(suite.select(["held_out_quick"]))
     texts = [f"Input: {e.input}\nOutput: {e.output}\n" for task in train for e in task.train]
     made = make_model(
@@ -22,7 +22,7 @@ def main(max_steps: int = 30) -> dict:
     arguments = ms.make_arguments(options, f"{folder}/checkpoints", seed=0)
     objective = ms.ObjectiveOptions(scope="all_answers", averaging="answer")
     ms.ManyShotTrainer(model=made.model, args=arguments, train_dataset=rows, objective=objective).train()
-    return ms.evaluate(made.model, made.tokenizer, held_out, shots=[0, 4, 16], draws=2, limit=20)
+    return ms.evaluate(made.model, made.tokenizer, held_out, shots=[0, 4, 16], draws=1, limit=10)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from manyshot.episodes import Encoder
-from manyshot.models import context_window
+from manyshot.models import context_window, own_forward
 from manyshot.objectives import target_nll
 from manyshot.tasks import Corpus
 
@@ -38,7 +38,7 @@ def bits_per_byte(
         for start in range(0, len(ids) - 1, window_tokens - 1):
             window = ids[start : start + window_tokens]
             tokens = torch.as_tensor(window.astype(np.int64), device=model.device)[None]
-            logits = model(input_ids=tokens, use_cache=False).logits[0, :-1]
+            logits = own_forward(model)(input_ids=tokens, use_cache=False).logits[0, :-1]
             total_nats += float(target_nll(logits, tokens[0, 1:]).sum())
         total_bytes += n_bytes
     return total_nats / math.log(2) / max(1, total_bytes)

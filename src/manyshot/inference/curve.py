@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from manyshot.episodes import Episode
+from manyshot.models import own_forward
 from manyshot.objectives import target_nll
 
 
@@ -32,7 +33,7 @@ def free_curve(model: Any, episode: Episode) -> ShotCurve:
     keep = torch.zeros(len(ids), dtype=torch.bool, device=model.device)
     for _, start, end in episode.bounds:
         keep[start - 1 : end - 1] = True
-    logits = model(input_ids=ids[None], logits_to_keep=keep[None], use_cache=False).logits
+    logits = own_forward(model)(input_ids=ids[None], logits_to_keep=keep[None], use_cache=False).logits
     logits = logits.reshape(-1, logits.shape[-1])  # (target, vocab)
     targets = ids[1:][keep[:-1]]
     nll = target_nll(logits, targets).double().cpu().numpy()

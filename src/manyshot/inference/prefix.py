@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from manyshot.inference.masks import MaskForm
+from manyshot.models import own_forward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ class Prefix:
         new = self.ids[self._n_read :]
         if len(new):
             tokens = torch.as_tensor(new.astype(np.int64), device=self.model.device)[None]
-            self.model(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            own_forward(self.model)(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
             self.tokens_computed += len(new)
             self._n_read = len(self.ids)
         return self._cache
@@ -145,7 +146,7 @@ class BranchedRow:
         all_positions = torch.cat([self._positions, positions])
         sees = torch.cat([torch.ones(n_new, n_prefix, dtype=torch.bool, device=device), visible], dim=1)
         model = self.prefix.model
-        logits = model(
+        logits = own_forward(model)(
             input_ids=ids[None],
             past_key_values=self.cache,
             attention_mask=self.prefix.form.build(sees, positions, all_positions, model.dtype),
@@ -192,7 +193,7 @@ class ReencodedRow:
             for row, i in enumerate(batch):
                 n = len(whole[i])
                 keep[row, n - len(chains[i].ids) if every else n - 1 : n] = True
-            out = self.prefix.model(
+            out = own_forward(self.prefix.model)(
                 input_ids=torch.as_tensor(tokens, device=self.prefix.model.device), use_cache=False, logits_to_keep=keep
             )
             pieces.append(out.logits.reshape(-1, out.logits.shape[-1]))

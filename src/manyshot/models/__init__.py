@@ -1,6 +1,13 @@
 """Models: load or make them, choose which parameters move."""
 
-from manyshot.models.loading import LoadedModel, context_window, count_parameters, load_model, load_tokenizer
+from manyshot.models.loading import (
+    LoadedModel,
+    context_window,
+    count_parameters,
+    load_model,
+    load_tokenizer,
+    own_forward,
+)
 from manyshot.models.options import ModelOptions, ScratchOptions, TuningOptions
 from manyshot.models.scratch import make_model, train_tokenizer
 from manyshot.models.tuning import TunedModel, prepare_tuning
@@ -16,6 +23,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "make_model",
+    "own_forward",
     "prepare_tuning",
     "train_tokenizer",
 ]

@@ -98,6 +98,15 @@ def count_parameters(model: Any) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+def own_forward(model: Any) -> Any:
+    """Return what runs the model in the precision of its weights.
+
+    A Trainer with bf16 or fp16 leaves autocast wrapped around the model's forward, also after training. Scores read through it
+    would be half-precision ones of a float32 model.
+    """
+    return getattr(model, "_original_forward", model)
+
+
 def context_window(model: Any) -> int | None:
     """Return the longest sequence, in tokens, that the model was made for; None where it does not say."""
     config = model.config.get_text_config()
