@@ -42,6 +42,15 @@ def many_labels(data: Path) -> Any:
     return generated_task("intents", [f"the customer asks about matter number {i} of ours" for i in range(77)])
 
 
+def most_labels(data: Path) -> Any:
+    """A task with 150 labels."""
+    from manyshot.tasks import load_task
+
+    if (data / "classification" / "clinc150").is_dir():
+        return load_task(data / "classification" / "clinc150")
+    return generated_task("requests", [f"request of kind {i}" for i in range(150)])
+
+
 def generated_task(name: str, labels: list[str], n: int = 1000) -> Any:
     import numpy as np
 
@@ -237,7 +246,7 @@ def compare(name: str, task: Any, vocabulary: int, compared: int, arguments: arg
 
 
 def label_cost(model_path: str, task: Any, arguments: argparse.Namespace) -> dict[str, float]:
-    """Seconds a query (prefill excluded) with more and more of a task's labels, over the seconds with two."""
+    """Seconds for 32 queries behind 16 shots, their reading included, with more and more labels, over the seconds with two."""
     from dataclasses import replace
     from statistics import median
 
@@ -249,7 +258,7 @@ def label_cost(model_path: str, task: Any, arguments: argparse.Namespace) -> dic
     torch.set_num_threads(arguments.threads)
     loaded = load_model(model_path)
     reader = Reader(loaded.model, loaded.tokenizer)
-    shots = min(arguments.shots, 64)
+    shots = 16
     demonstrations, queries = chosen(task, shots, arguments.queries)
     seconds: dict[int, list[float]] = {}
     for _ in range(5):
@@ -279,6 +288,9 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=2048, help="pieces of the small-head shape")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tuned", help="a tuned model's folder, for the cost of more labels")
+    parser.add_argument(
+        "--label-cost-only", action="store_true", help="with --tuned: nothing but the cost of more labels"
+    )
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     for hidden in ("--model", "--task", "--result"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -292,6 +304,10 @@ def main() -> None:
         arguments.shots, arguments.queries, arguments.hidden, arguments.layers = 8, 4, 64, 2
         arguments.lm_eval_queries = 2
     few, many = few_labels(arguments.data), many_labels(arguments.data)
+    cost = label_cost(arguments.tuned, most_labels(arguments.data), arguments) if arguments.tuned else None
+    if arguments.label_cost_only:
+        print(json.dumps({"label_cost_tuned": cost, "model": Path(arguments.tuned).name, "queries": arguments.queries}))
+        return
     large = 50257 if not arguments.smoke else 5000
     results = {
         "few": compare("6 labels", few, arguments.vocabulary, arguments.lm_eval_queries, arguments),
@@ -321,8 +337,8 @@ def main() -> None:
         "mean_label_tokens": {name: round(r["mean_label_tokens"], 2) for name, r in results.items()},
         "threads": arguments.threads,
     }
-    if arguments.tuned:
-        line["label_cost_tuned"] = label_cost(arguments.tuned, many, arguments)
+    if cost is not None:
+        line["label_cost_tuned"] = cost
     print(json.dumps(line))
 
 

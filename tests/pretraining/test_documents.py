@@ -7,8 +7,6 @@ from manyshot.pretraining.curriculum import KINDS_OF_DOCUMENT, draw_document
 from manyshot.pretraining.documents import ADJACENT, pairs
 from manyshot.pretraining.words import is_reserved, make_word, training_word
 
-RECALL = [kind for kind in KINDS_OF_DOCUMENT if kind != "prose"]
-
 
 @pytest.mark.parametrize("kind", KINDS_OF_DOCUMENT)
 def test_a_document_is_a_pure_function_of_its_generator(kind):
@@ -17,7 +15,7 @@ def test_a_document_is_a_pure_function_of_its_generator(kind):
     assert one.text != third.text
 
 
-@pytest.mark.parametrize("kind", [k for k in RECALL if k not in ("phrases", "one_word_topics", "noisy_topics")])
+@pytest.mark.parametrize("kind", ["adjacent", "separated", "framed", "shared_labels"])
 def test_an_answer_is_known_exactly_when_its_prompt_stood_before_and_is_then_the_same(kind):
     for seed in range(30):
         answers: dict[str, str] = {}
@@ -33,6 +31,16 @@ def test_known_parts_of_phrases_stood_before_as_text():
             phrase = " " + example.prompt.split()[-1] + example.answer
             assert example.known == (phrase in text)
             text += example.prompt + example.answer
+
+
+def test_a_periodic_document_repeats_one_phrase_and_knows_it_from_the_second_time_on():
+    for seed in range(30):
+        examples = draw_document(Random(seed), "periodic", training_word, 20).examples
+        period = [e.known for e in examples].index(True)
+        assert len({e.answer for e in examples[:period]}) == period
+        for i, e in enumerate(examples):
+            assert e.answer == examples[i % period].answer
+            assert e.known == (i >= period)
 
 
 def test_keys_repeat_at_random_gaps():

@@ -1,10 +1,11 @@
-"""Command line of pretraining: `python -m manyshot.pretraining train RECIPE FOLDER` and `... probe MODEL`."""
+"""Command line of pretraining: `python -m manyshot.pretraining train RECIPE FOLDER`, then `known`, `probe` or `pack`."""
 
 import argparse
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from manyshot.errors import ManyshotError
@@ -17,6 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     train = verbs.add_parser("train", help="train the stages that are not done, a short probe after each")
     train.add_argument("recipe")
     train.add_argument("folder")
+    known = verbs.add_parser("known", help="top-1 accuracy on known answers by kind of document, on fresh rows")
+    known.add_argument("model")
+    known.add_argument("--tokens", type=int, default=128, help="length of a row")
+    known.add_argument("--one-piece", type=float, default=0.0, help="share of rows with single-piece words")
     probe = verbs.add_parser("probe", help="accuracy by shots on words and labels never seen")
     probe.add_argument("model")
     probe.add_argument("--tasks", type=int, default=30, help="probe tasks a cell")
@@ -25,9 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     probe.add_argument("--templates", nargs="+", default=None)
     probe.add_argument("--one-piece", action="store_true", help="words that are one token (seen in training)")
     probe.add_argument("--json", default=None, help="also write the cells to this file")
+    pack = verbs.add_parser("pack", help="write a model's weights as bfloat16, to be shipped")
+    pack.add_argument("model")
+    pack.add_argument("folder")
     options = parser.parse_args(argv)
     try:
-        return _train(options) if options.verb == "train" else _probe(options)
+        return {"train": _train, "known": _known, "probe": _probe, "pack": _pack}[options.verb](options)
     except ManyshotError as error:
         print(error, file=sys.stderr)
         return 2
@@ -54,6 +62,25 @@ def _short_probe(model: Any, tokenizer: Any) -> str:
     return "  ".join(f"{c.template} k={c.shots} {c.accuracy:.2f}" for c in cells)
 
 
+def _known(options: argparse.Namespace) -> int:
+    from manyshot.models import load_model
+    from manyshot.pretraining.curriculum import KINDS_OF_DOCUMENT, StageOptions
+    from manyshot.pretraining.holdout import known_accuracy
+
+    loaded = load_model(options.model)
+    stage = StageOptions.model_validate(
+        {
+            "name": "fresh",
+            "mix": dict.fromkeys(KINDS_OF_DOCUMENT, 1.0),
+            "budget_tokens": options.tokens,
+            "one_piece": options.one_piece,
+        }
+    )
+    for kind, share in known_accuracy(loaded.model, loaded.tokenizer, stage).items():
+        print(f"{kind:16} {share:.3f}")
+    return 0
+
+
 def _probe(options: argparse.Namespace) -> int:
     from manyshot.files import write_json
     from manyshot.inference import Reader
@@ -75,6 +102,18 @@ def _probe(options: argparse.Namespace) -> int:
     print(table(cells))
     if options.json:
         write_json(options.json, [asdict(cell) for cell in cells])
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    import torch
+
+    from manyshot.models import load_model
+    from manyshot.pretraining.train import save
+
+    loaded = load_model(options.model)
+    loaded.model.to(torch.bfloat16)
+    save(loaded, Path(options.folder))
     return 0
 
 

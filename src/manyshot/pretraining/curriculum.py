@@ -18,6 +18,7 @@ from manyshot.pretraining.documents import (
     Shown,
     named_frame,
     pairs,
+    periodic,
     phrases,
     separator_frame,
     topics,
@@ -27,7 +28,15 @@ from manyshot.pretraining.world import KINDS, prose
 from manyshot.training import TrainingOptions
 
 Kind = Literal[
-    "phrases", "adjacent", "separated", "framed", "shared_labels", "one_word_topics", "noisy_topics", "prose"
+    "periodic",
+    "phrases",
+    "adjacent",
+    "separated",
+    "framed",
+    "shared_labels",
+    "one_word_topics",
+    "noisy_topics",
+    "prose",
 ]
 # a target weighs the same wherever it stands
 OBJECTIVE = ObjectiveOptions(scope="all_answers", averaging="token")
@@ -47,10 +56,16 @@ class StageOptions(BaseModel):
     """Length of a row."""
     one_piece: float = Field(default=0.0, ge=0, le=1)
     """Share of rows whose made-up words are single pieces of the vocabulary; in the others they have 1 to 3 syllables."""
+    max_items: int | None = Field(default=None, ge=3)
+    """Most different keys of a row, or words of a periodic phrase; few at first, or attention never begins to match."""
+    apart: float = Field(default=0.0, ge=0, le=1)
+    """Share of the rows of single-piece words in which labels are words that are never keys in such a row."""
     targets: Literal["known", "all"] = "known"
     """Answers that the text determines, or every token of a row."""
     training: TrainingOptions = TrainingOptions()
     """How the optimiser runs."""
+    muon_lr: float | None = Field(default=None, gt=0)
+    """Learning rate of Muon for the matrices between embedding and head; null trains all with `training`'s AdamW."""
 
     @field_validator("mix")
     @classmethod
@@ -96,19 +111,32 @@ def load_pretraining(path: str | Path) -> PretrainingRecipe:
         raise RecipeError(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def draw_document(rng: Random, kind: str, draw: Draw, n_examples: int) -> Document:
-    """Return a document of a kind with `n_examples` examples, its made-up words drawn by `draw`."""
+def draw_document(
+    rng: Random,
+    kind: str,
+    draw: Draw,
+    n_examples: int,
+    draw_label: Draw | None = None,
+    max_items: int | None = None,
+) -> Document:
+    """Return a document of a kind with `n_examples` examples, its made-up words drawn by `draw`.
+
+    In adjacent and separated pairs labels may come from words of their own. `max_items` bounds how many different keys,
+    or words of a periodic phrase, there are.
+    """
+    if kind == "periodic":
+        return periodic(rng, draw, 2 * n_examples, max_items)
     if kind == "phrases":
         return phrases(rng, draw, n_examples)
     if kind == "adjacent":
-        return pairs(rng, draw, ADJACENT, n_examples)
+        return pairs(rng, draw, ADJACENT, n_examples, max_items or 8, draw_label=draw_label)
     if kind == "separated":
-        return pairs(rng, draw, separator_frame(rng), n_examples)
+        return pairs(rng, draw, separator_frame(rng), n_examples, max_items or 8, draw_label=draw_label)
     if kind == "framed":
-        return pairs(rng, draw, named_frame(rng), n_examples, max_keys=12)
+        return pairs(rng, draw, named_frame(rng), n_examples, max_items or 12)
     if kind == "shared_labels":
         frame = separator_frame(rng) if rng.random() < 0.5 else named_frame(rng)
-        return pairs(rng, draw, frame, n_examples, max_keys=16, max_labels=8)
+        return pairs(rng, draw, frame, n_examples, max_items or 16, max_labels=min(8, max_items or 8))
     if kind in ("one_word_topics", "noisy_topics"):
         frame = separator_frame(rng) if rng.random() < 0.5 else named_frame(rng)
         words, noise = (1, 0.0) if kind == "one_word_topics" else (6, 0.3)
@@ -116,6 +144,6 @@ def draw_document(rng: Random, kind: str, draw: Draw, n_examples: int) -> Docume
     return Document([Shown("", prose(rng, n_examples), True)], is_text=True)
 
 
-def choose_kind(rng: Random, mix: Mapping[str, float]) -> str:
+def choose_kind(rng: Random, mix: Mapping[Kind, float]) -> Kind:
     """Return a kind of document with the mix's probabilities."""
     return rng.choices(list(mix), list(mix.values()))[0]

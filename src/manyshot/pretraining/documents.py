@@ -72,16 +72,23 @@ def named_frame(rng: Random) -> Frame:
 
 
 def pairs(
-    rng: Random, draw: Draw, frame: Frame, n_examples: int, max_keys: int = 8, max_labels: int | None = None
+    rng: Random,
+    draw: Draw,
+    frame: Frame,
+    n_examples: int,
+    max_keys: int = 8,
+    max_labels: int | None = None,
+    draw_label: Draw | None = None,
 ) -> Document:
     """Return keys with labels, each key again and again at random gaps under the same label.
 
-    With `max_labels` several keys share a label, as in classification; else labels are drawn one a key.
+    With `max_labels` several keys share a label, as in classification; else labels are drawn one a key, from words of
+    their own where `draw_label` is given.
     """
     n_keys = rng.randint(2, max_keys)
     keys = distinct(draw, rng, n_keys)
     if max_labels is None:
-        labels = [draw(rng) for _ in keys]
+        labels = [(draw_label or draw)(rng) for _ in keys]
     else:
         few = distinct(draw, rng, rng.randint(2, max_labels))
         labels = [rng.choice(few) for _ in keys]
@@ -126,6 +133,13 @@ def phrases(rng: Random, draw: Draw, n_examples: int) -> Document:
         examples.append(Shown("".join(f" {w}" for w in [*filler, first]), "".join(f" {w}" for w in rest), i in seen))
         seen.add(i)
     return Document(examples)
+
+
+def periodic(rng: Random, draw: Draw, n_words: int, longest: int | None = None) -> Document:
+    """Return one phrase of 3 to `longest` words over and over: from the second time on every word is known."""
+    phrase = distinct(draw, rng, rng.randint(3, max(3, min(longest or n_words, n_words // 3))))
+    period = len(phrase)
+    return Document([Shown("", f" {phrase[i % period]}", i >= period) for i in range(n_words)])
 
 
 def _listed(rng: Random, entries: Sequence[Sequence[tuple[str, str]]], frame: Frame, n_examples: int) -> Document:

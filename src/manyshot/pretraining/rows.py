@@ -1,6 +1,7 @@
 """PretrainingRows: row n as a pure function of (stage, tokenizer, seed, n). Map-style; no torch, no state."""
 
 import re
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -14,6 +15,8 @@ from manyshot.seeds import derive
 
 # the shortest example is a key of one token and a label of one
 MIN_EXAMPLE_TOKENS = 2
+# one word in so many is a label where labels are apart from keys
+LABELS_APART = 6
 
 
 def one_piece_words(tokenizer: Any) -> list[str]:
@@ -21,6 +24,10 @@ def one_piece_words(tokenizer: Any) -> list[str]:
     pieces = sorted(tokenizer.get_vocab())
     words = [piece[1:] for piece in pieces if re.fullmatch("\u0120[a-z]{2,}", piece)]
     return [word for word in words if len(tokenizer(" " + word, add_special_tokens=False)["input_ids"]) == 1]
+
+
+def _any_of(words: Sequence[str]) -> Draw:
+    return lambda rng: rng.choice(words)
 
 
 class PretrainingRows:
@@ -34,15 +41,23 @@ class PretrainingRows:
         self.stage, self.n_rows, self.seed, self.draw = stage, n_rows, seed, draw
         self.backend = tokenizer.backend_tokenizer
         self.words = one_piece_words(tokenizer)
+        self.label_words = self.words[::LABELS_APART]
+        self.key_words = sorted({*self.words} - {*self.label_words})
 
     def document(self, n: int) -> Document:
         """Return the document that row n is cut from."""
         rng = Random(derive(self.seed, "document", n))
         kind = choose_kind(rng, self.stage.mix)
         one_piece = rng.random() < self.stage.one_piece
-        draw = (lambda r: r.choice(self.words)) if one_piece else self.draw
+        draw, draw_label = self.draw, None
+        if one_piece and rng.random() < self.stage.apart:
+            draw, draw_label = _any_of(self.key_words), _any_of(self.label_words)
+        elif one_piece:
+            draw = _any_of(self.words)
         shortest = 8 if kind == "prose" else MIN_EXAMPLE_TOKENS
-        return draw_document(rng, kind, draw, 1 + self.stage.budget_tokens // shortest)
+        return draw_document(
+            rng, kind, draw, 1 + self.stage.budget_tokens // shortest, draw_label, self.stage.max_items
+        )
 
     def __len__(self) -> int:
         return self.n_rows

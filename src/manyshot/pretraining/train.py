@@ -30,6 +30,7 @@ from manyshot.pretraining.curriculum import (
     load_pretraining,
 )
 from manyshot.pretraining.holdout import known_accuracy
+from manyshot.pretraining.optimiser import MuonWithAdamW
 from manyshot.pretraining.rows import PretrainingRows
 from manyshot.pretraining.words import training_word
 from manyshot.seeds import derive
@@ -87,6 +88,15 @@ def save(loaded: LoadedModel, place: Path) -> None:
     loaded.tokenizer.save_pretrained(place)
 
 
+def _optimiser(stage: StageOptions, model: Any, arguments: Any) -> MuonWithAdamW | None:
+    if stage.muon_lr is None:
+        return None
+    betas = (arguments.adam_beta1, arguments.adam_beta2)
+    return MuonWithAdamW(
+        model, arguments.learning_rate, {"betas": betas, "weight_decay": arguments.weight_decay}, stage.muon_lr
+    )
+
+
 def _train_stage(
     recipe: PretrainingRecipe, stage: StageOptions, before: Path, root: Path, say: Say, probe: Any
 ) -> None:
@@ -109,6 +119,7 @@ def _train_stage(
         train_dataset=rows,
         objective=OBJECTIVE,
         processing_class=loaded.tokenizer,
+        optimizers=(_optimiser(stage, loaded.model, arguments), None),
         callbacks=[ProgressLines(say), LogFiles(root, stage.name)],
     )
     for callback in (PrinterCallback, ProgressCallback):
