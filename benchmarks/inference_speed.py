@@ -258,18 +258,18 @@ def label_cost(model_path: str, task: Any, arguments: argparse.Namespace) -> dic
     torch.set_num_threads(arguments.threads)
     loaded = load_model(model_path)
     reader = Reader(loaded.model, loaded.tokenizer)
-    shots = 16
-    demonstrations, queries = chosen(task, shots, arguments.queries)
+    _, queries = chosen(task, 0, arguments.queries)
+    # the same demonstrations for every number of labels, so that nothing but the labels differs
+    shown = [e for e in task.train if e.output in task.labels[:2]][:16]
     seconds: dict[int, list[float]] = {}
-    for _ in range(5):
+    for round_ in range(6):
         for n in (2, 20, len(task.labels)):
-            few = replace(
-                task, labels=task.labels[:n], train=[e for e in task.train if e.output in task.labels[:n]], test=()
-            )
-            primed = reader.prime(few, [e for e in demonstrations if e.output in few.labels] or few.train[:2])
+            few = replace(task, labels=task.labels[:n], train=shown, test=())
+            primed = reader.prime(few, shown)
             began = time.perf_counter()
             primed.answer(queries)
-            seconds.setdefault(n, []).append((time.perf_counter() - began) / len(queries))
+            if round_:  # the first round warms up
+                seconds.setdefault(n, []).append((time.perf_counter() - began) / len(queries))
     least = median(seconds[2])
     return {str(n): round(median(s) / least, 3) for n, s in seconds.items()}
 

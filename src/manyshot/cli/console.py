@@ -42,8 +42,12 @@ def show(table: Table) -> None:
 def quiet_libraries() -> None:
     """Keep progress bars and advice of the libraries below out of the way."""
     import logging
+    import warnings
 
     import transformers
+
+    # about calls between the libraries below, which no user can change
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
