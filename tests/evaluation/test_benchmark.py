@@ -242,15 +242,17 @@ def test_a_mask_that_lets_queries_see_each_other_is_caught(tmp_path, monkeypatch
 
 
 def test_a_cache_that_holds_other_values_is_caught(tmp_path, monkeypatch):
-    extend = Prefix.extend
+    read = Prefix._read
 
-    def spoiling(self, ids):
-        extend(self, ids)
-        if self.cached:
+    def spoiling(self):
+        n_read = self._n_read
+        cache = read(self)
+        if self._n_read > n_read:
             with torch.inference_mode():
-                self._cache.layers[0].values.mul_(1.1)
+                cache.layers[0].values.mul_(1.1)
+        return cache
 
-    monkeypatch.setattr(Prefix, "extend", spoiling)
+    monkeypatch.setattr(Prefix, "_read", spoiling)
     with pytest.raises(EvaluationError, match=r'task "words".*off the cache'):
         evaluate(tmp_path, cached=True)
 

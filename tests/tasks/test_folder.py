@@ -145,7 +145,7 @@ def test_a_saved_task_is_read_back_equal(tmp_path_factory, pools, name, instruct
 def test_a_task_saved_without_queries_over_one_with_queries_has_none(tmp_path):
     many = Task("t", "f", "", "f1", None, EXAMPLES, EXAMPLES)
     save_task(many, tmp_path / "t")
-    few = Task("t", "f", "", "f1", None, EXAMPLES)
+    few = Task("t", "f", "", "f1", None, EXAMPLES, [])
     assert load_task(save_task(few, tmp_path / "t")) == few
 
 

@@ -63,7 +63,7 @@ def load_task(path: str | Path) -> Task:
             metric=description["metric"],
             labels=allowed,
             train=pools["train"],
-            test=pools["test"] or (),
+            test=pools["test"],
             template=template,
             **{key: str(description.get(key) or "") for key in ("source", "licence", "citation")},
         )
