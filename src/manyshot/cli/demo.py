@@ -19,7 +19,7 @@ def demo(
 
     quiet_libraries()
     say(
-        "This runs the whole path on generated tasks with a new model of 0.2M parameters trained for a minute. "
+        "This runs the whole path on generated tasks with a new model of half a million parameters, trained for a minute or two. "
         "It shows that everything works here; a model this small and young does not learn in context yet."
     )
     suite = write_suite(out.parent / f"{out.name}-tasks", seed=0)
