@@ -9,13 +9,13 @@ from typing import Any
 from manyshot import records
 from manyshot.episodes import draw_demonstrations
 from manyshot.errors import RunError
-from manyshot.evaluation import Benchmark, EvaluationOptions, summarise, write_curves
+from manyshot.evaluation import Benchmark, EvaluationOptions, bits_per_byte, cells_of, summarise, write_curves
 from manyshot.files import hash_text, read_json, write_json, write_text
 from manyshot.inference import Endpoint, Reader
 from manyshot.models import load_model
 from manyshot.recipe import EvaluationRecipe
 from manyshot.records import CellLog
-from manyshot.tasks import Suite, Task, open_suite
+from manyshot.tasks import Suite, Task, open_corpus, open_suite
 
 Say = Callable[[str], None]
 
@@ -59,16 +59,23 @@ def describe(
 def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lambda line: None) -> dict[str, Any]:
     """Score models side by side on the same tasks into a run folder; return the summary with their differences."""
     folder = Path(folder)
-    judged = _judged_in(recipe)
+    judged = judged_in(recipe)
     claim_folder(folder, recipe.to_yaml(), say)
     place = folder / records.MANIFEST
+    log, tasks = CellLog(folder), [task for task, _ in judged]
+    extras, probe = {name: {} for name in recipe.models}, recipe.evaluation_text
+    if (folder / records.EXTRAS).is_file():
+        extras.update(read_json(folder / records.EXTRAS))
+    unscored = [name for name in recipe.models if not cells_of(name, tasks, recipe.evaluation) <= log.done]
     manifest = read_json(place) if place.is_file() else describe(judged, recipe.evaluation, recipe.seed, recipe.hash)
     if any(role == "held_out" for _, role in judged):
-        manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + len(recipe.models)
+        manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + len(unscored)
     write_json(place, manifest)
-    log = CellLog(folder)
-    benchmark = Benchmark([task for task, _ in judged], recipe.evaluation, log, seed=recipe.seed, say=say)
+    benchmark = Benchmark(tasks, recipe.evaluation, log, seed=recipe.seed, say=say)
     for method, options in recipe.models.items():
+        unread = probe is not None and "general_bits_per_byte" not in extras[method]
+        if method not in unscored and not unread and not recipe.curve:
+            continue
         if recipe.endpoint:
             benchmark.run(method, Endpoint(recipe.endpoint, str(options.path)))
             continue
@@ -79,12 +86,17 @@ def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lam
         reader = Reader(loaded.model, loaded.tokenizer)
         benchmark.run(method, reader, check_boundaries=not trained_here)
         if recipe.curve:
-            write_curves(folder, method, [task for task, _ in judged], reader, recipe.evaluation, recipe.seed)
+            write_curves(folder, method, tasks, reader, recipe.evaluation, recipe.seed)
+        if probe is not None and unread:
+            bits = bits_per_byte(loaded.model, loaded.tokenizer, open_corpus(probe.path), max_bytes=probe.max_bytes)
+            extras[method]["general_bits_per_byte"] = round(bits, 4)
+            write_json(folder / records.EXTRAS, extras)
+            say(f"{method}  general text {bits:.4f} bits a byte")
         del loaded
         gc.collect()
     log.finish()
     roles = {task.name: role for task, role in judged}
-    summary = summarise(folder, roles, {name: {} for name in recipe.models}, base=next(iter(recipe.models)))
+    summary = summarise(folder, roles, extras, base=next(iter(recipe.models)))
     write_json(folder / records.SUMMARY, {**summary, "seeds": [recipe.seed]})
     return read_json(folder / records.SUMMARY)
 
@@ -114,10 +126,11 @@ def evaluate(
         return summarise(folder, {task.name: "held_out" for task in tasks}, {"model": {}})
 
 
-def _judged_in(recipe: EvaluationRecipe) -> list[tuple[Task, str]]:
+def judged_in(recipe: EvaluationRecipe) -> list[tuple[Task, str]]:
+    """Return the tasks that a recipe judges on, each with its role."""
     judged: list[tuple[Task, str]] = []
     for path in recipe.suites:
-        suite: Suite = open_suite(path)
+        suite: Suite = open_suite(path, chat=recipe.chat)
         # a plain folder of tasks has no splits: they are held out as far as anyone here knows
         split = set(suite.splits) != {"train"}
         paths = suite.select(recipe.evaluation.tasks)

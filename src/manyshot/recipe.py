@@ -14,7 +14,7 @@ from manyshot.evaluation import EvaluationOptions
 from manyshot.files import hash_text
 from manyshot.models import ModelOptions, TuningOptions
 from manyshot.objectives import ObjectiveOptions
-from manyshot.tasks import SuiteOptions
+from manyshot.tasks import Chat, SuiteOptions
 from manyshot.training import TrainingOptions
 
 # sections that every stage has, and that a recipe may give once for all stages
@@ -31,6 +31,9 @@ class DataOptions(BaseModel):
     """Splits, task paths or patterns of the suite; `!name` takes tasks out."""
     text: str | None = None
     """A .txt file, or a folder of them, for plain-text rows."""
+    general: str | None = None
+    """A task folder, a folder of them, or a suite with a split `general`: tasks mixed in (`mix.general`) so that the model
+    keeps what it can do."""
     episodes: EpisodeOptions = EpisodeOptions()
     """How rows are built."""
     mix: MixOptions = MixOptions()
@@ -113,8 +116,12 @@ class EvaluationRecipe(BaseModel):
     """By the name their scores get; differences are taken from the first."""
     suites: list[str] = Field(min_length=1)
     """Task folders, folders of them, or suites."""
+    chat: Chat | None = None
+    """Show tasks as conversations, the instruction in a `system` turn or at the head of every `user` turn."""
     evaluation: EvaluationOptions = EvaluationOptions(tasks=["*"])
     """What they are judged on."""
+    evaluation_text: TextProbeOptions | None = None
+    """Plain text for bits per byte."""
     curve: bool = False
     """Also score every number of shots up to the largest from one teacher-forced pass a draw."""
     endpoint: str | None = None
@@ -126,6 +133,8 @@ class EvaluationRecipe(BaseModel):
     def _curve_is_local(self) -> "EvaluationRecipe":
         if self.curve and self.endpoint:
             raise ValueError("the free curve needs a local model; leave out --curve or --endpoint")
+        if self.evaluation_text and self.endpoint:
+            raise ValueError("bits per byte need a local model; leave out --text or --endpoint")
         return self
 
     @property
@@ -235,6 +244,7 @@ def _resolve_paths(value: dict[str, Any], folder: Path) -> None:
     for stage in [value, *(value.get("stages") or [])]:
         if isinstance(stage, dict):
             resolve(stage.get("data"), "text")
+            resolve(stage.get("data"), "general")
 
 
 def _explain(error: ValidationError, value: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ SUMMARY = "summary.json"
 # what is known of a method besides its scores, kept until the summary is made
 EXTRAS = "extras.json"
 CURVES = "curves.jsonl"
+RETENTION = "retention.json"
 REPORT = "report.html"
 FIGURES = "figures"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manyshot import records
-from manyshot.evaluation import Benchmark, bits_per_byte, summarise
+from manyshot.evaluation import Benchmark, bits_per_byte, cells_of, summarise
 from manyshot.files import append_lines, json_line, read_json, read_lines, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
@@ -17,38 +17,47 @@ from manyshot.models import LoadedModel, load_model, make_model, prepare_tuning
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
 from manyshot.seeds import derive
-from manyshot.stage_data import build_dataset, recipe_texts
+from manyshot.stage_data import build_dataset, general_tasks, recipe_texts
 from manyshot.tasks import Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
-from manyshot.training import LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
+from manyshot.training import (
+    LogFiles,
+    ManyShotTrainer,
+    ProgressLines,
+    Ranks,
+    Stopwatch,
+    make_arguments,
+    newest_complete,
+)
 
 Say = Callable[[str], None]
+TrainingTasks = dict[str, list[Task]]
 BASE_FOLDER = "base"
 STAGES_FOLDER = "stages"
 
 
 class Run:
-    """One recipe in one folder. `execute` does whatever is not yet done."""
+    """One recipe in one folder. `execute` does whatever is not yet done.
+
+    Under torchrun all processes train; the first alone measures, prints and writes, and the others wait for it.
+    """
 
     def __init__(self, recipe: Recipe, folder: str | Path, say: Say = lambda line: None) -> None:
         self.recipe, self.folder, self.say = recipe, Path(folder), say
-        self.suite = open_suite(recipe.suite.path)
+        self.suite = open_suite(recipe.suite.path, chat=recipe.suite.chat)
 
     def execute(self) -> dict[str, Any]:
         """Carry out the recipe and return its summary."""
         recipe = self.recipe
-        claim_folder(self.folder, recipe.to_yaml(), self.say)
-        training = {stage.name: self._training_tasks(stage) for stage in recipe.stages}
-        judged = self._judged()
-        self._check_leaks(training, judged)
+        training, judged = self._prepare()
+        if not self.ranks.is_main:
+            self._follow(training)
+            return read_json(self.folder / records.SUMMARY)
         log, extras = CellLog(self.folder), self._extras()
         manifest = self._manifest(judged)
         if recipe.evaluation.base is None:
             self._judge("base", self._start_model, judged, log, extras, foreign=recipe.model.scratch is None)
         for number, stage in enumerate(recipe.stages):
-            last = number == len(recipe.stages) - 1
-            place = self.folder / records.MODEL if last else self.folder / STAGES_FOLDER / stage.name
-            if not place.is_dir():
-                self._train(stage, training[stage.name], self._model_before(number), place, manifest)
+            place = self._train_if_missing(number, training, manifest)
             if stage.name == recipe.evaluation.base:
                 self._judge("base", lambda place=place: load_model(str(place)), judged, log, extras)
         self._judge("tuned", lambda: load_model(str(self.folder / records.MODEL)), judged, log, extras)
@@ -56,9 +65,51 @@ class Run:
         extras.setdefault("tuned", {}).update(self._consumed())
         summary = summarise(self.folder, {task.name: role for task, role in judged}, extras)
         write_json(self.folder / records.SUMMARY, {**summary, "seeds": [recipe.seed]})
+        self.ranks.wait()
         return read_json(self.folder / records.SUMMARY)
 
+    def train(self) -> dict[str, Any]:
+        """Train the stages and measure nothing; return what they consumed. The model is in the folder's `model`."""
+        training, judged = self._prepare()
+        if not self.ranks.is_main:
+            self._follow(training)
+            return self._extras()["tuned"]
+        manifest = self._manifest(judged)
+        for number in range(len(self.recipe.stages)):
+            self._train_if_missing(number, training, manifest)
+        extras = self._extras()
+        extras.setdefault("tuned", {}).update(self._consumed())
+        write_json(self.folder / records.EXTRAS, extras)
+        self.ranks.wait()
+        return extras["tuned"]
+
+    def _prepare(self) -> tuple[TrainingTasks, list[tuple[Task, str]]]:
+        """Take possession of the folder; return each stage's tasks and the judged ones with their roles."""
+        # also a check of every stage's arguments before anything is done
+        arguments = [self._arguments(stage) for stage in self.recipe.stages]
+        self.ranks = Ranks(arguments[0])
+        if self.ranks.is_main:
+            claim_folder(self.folder, self.recipe.to_yaml(), self.say)
+        else:
+            self.say = lambda line: None
+        training, judged = self._training(), self._judged()
+        self._check_leaks(training, judged)
+        return training, judged
+
+    def _follow(self, training: TrainingTasks) -> None:
+        """Train along with the first process, and wait for what it does besides."""
+        for number in range(len(self.recipe.stages)):
+            self._train_if_missing(number, training, {})
+        self.ranks.wait()
+
     # ---- data
+
+    def _training(self) -> TrainingTasks:
+        """Return each stage's tasks under its name, and those it mixes in under NAME/general."""
+        stages = self.recipe.stages
+        return {stage.name: self._training_tasks(stage) for stage in stages} | {
+            f"{stage.name}/general": general_tasks(stage, self.recipe.suite.chat) for stage in stages
+        }
 
     def _training_tasks(self, stage: StageOptions) -> list[Task]:
         if stage.data.mix.text >= 1:
@@ -69,7 +120,7 @@ class Run:
         paths = self.suite.select(self.recipe.evaluation.tasks)
         return [(task, self.suite.role(path)) for path, task in zip(paths, self.suite.load(paths), strict=True)]
 
-    def _check_leaks(self, training: dict[str, list[Task]], judged: Sequence[tuple[Task, str]]) -> None:
+    def _check_leaks(self, training: TrainingTasks, judged: Sequence[tuple[Task, str]]) -> None:
         """Compare all training tasks with the held-out and dev ones that are judged; drop rows in place where asked to."""
         held = [task for task, role in judged if role in ("held_out", "dev")]
         tasks = list({task.name: task for stage in training.values() for task in stage}.values())
@@ -113,56 +164,73 @@ class Run:
 
     # ---- training
 
+    def _train_if_missing(self, number: int, training: TrainingTasks, manifest: dict[str, Any]) -> Path:
+        """Train a stage unless its model is there; return the model's folder."""
+        stage = self.recipe.stages[number]
+        last = number == len(self.recipe.stages) - 1
+        place = self.folder / records.MODEL if last else self.folder / STAGES_FOLDER / stage.name
+        if self.ranks.is_main and number == 0 and self.recipe.model.scratch and not place.is_dir():
+            self._start_model()
+        # the first process has measured and saved what the stage starts from, and none has begun to train
+        self.ranks.wait()
+        if not place.is_dir():
+            self._train(stage, training, self._model_before(number), place, manifest)
+        return place
+
     def _train(
-        self, stage: StageOptions, tasks: list[Task], loaded: LoadedModel, place: Path, manifest: dict[str, Any]
+        self, stage: StageOptions, training: TrainingTasks, loaded: LoadedModel, place: Path, manifest: dict[str, Any]
     ) -> None:
+        tasks, general = training[stage.name], training[f"{stage.name}/general"]
         for note in loaded.notes:
             self.say(note)
-        tuned = prepare_tuning(loaded.model, stage.tuning)
+        tuned = prepare_tuning(loaded.model, stage.tuning, derive(self.recipe.seed, "adapter", stage.name))
         self.say(f"stage {stage.name}: {tuned}")
-        checkpoints = self.folder / records.CHECKPOINTS
-        if len(self.recipe.stages) > 1:
-            checkpoints /= stage.name
-        seed = derive(self.recipe.seed, "stage", stage.name)
-        arguments = make_arguments(stage.training, checkpoints, seed)
-        dataset = build_dataset(stage, tasks, loaded.tokenizer, self.recipe.seed, n_rows=_rows_needed(arguments))
+        arguments = self._arguments(stage)
+        dataset = build_dataset(stage, tasks, loaded.tokenizer, self.recipe.seed, _rows_needed(arguments), general)
         for name, n in dataset.dropped.items():
             self.say(f"{name}: {n} examples are longer than {stage.data.episodes.budget_tokens} tokens and left out")
         manifest.setdefault("stages", {})[stage.name] = {
             "trained_parameters": tuned.n_trained,
             "parameters": tuned.n_parameters,
             "dropped_examples": dataset.dropped,
-            "tasks": {task.name: task.content_hash() for task in tasks},
+            "tasks": {task.name: task.content_hash() for task in (*tasks, *general)},
         }
-        write_json(self.folder / records.MANIFEST, manifest)
-        resume, ignored = newest_complete(checkpoints)
+        resume, ignored = newest_complete(str(arguments.output_dir))
         for line in ignored:
             self.say(line)
-        self._forget_logs_after(stage.name, int(resume.name.split("-")[1]) if resume else 0)
+        if self.ranks.is_main:
+            write_json(self.folder / records.MANIFEST, manifest)
+            self._forget_logs_after(stage.name, int(resume.name.split("-")[1]) if resume else 0)
+        stopwatch = Stopwatch(self.folder, stage.name)
         trainer = ManyShotTrainer(
             model=tuned.model,
             args=arguments,
             train_dataset=dataset,
             objective=stage.objective,
             processing_class=loaded.tokenizer,
-            callbacks=[ProgressLines(self.say), LogFiles(self.folder, stage.name)],
+            callbacks=[ProgressLines(self.say), LogFiles(self.folder, stage.name), stopwatch],
         )
         _silence(trainer)
         if resume:
             self.say(f"stage {stage.name}: going on from {resume}")
-        began = time.perf_counter()
         trainer.train(resume_from_checkpoint=resume)
-        seconds = round(time.perf_counter() - began, 2)
         if trainer.args.should_save:
             # the model last: where it stands, the stage is done, and its lines are there
             self._forget_logs_after(stage.name, trainer.state.global_step)
-            append_lines(self.folder / records.TIMINGS, [{"stage": stage.name, "seconds": seconds}])
+            clocked = {"stage": stage.name, "done": True, "seconds": stopwatch.seconds}
+            append_lines(self.folder / records.TIMINGS, [clocked])
             counts = {"tokens": trainer.meter.n_tokens, "answers": trainer.meter.n_answers}
             append_lines(self.folder / records.METRICS, [{"stage": stage.name, "done": True, **counts}])
             _save_model(trainer.accelerator.unwrap_model(trainer.model), loaded.tokenizer, place)
         trainer.accelerator.wait_for_everyone()
         del trainer, tuned, loaded
         gc.collect()
+
+    def _arguments(self, stage: StageOptions) -> Any:
+        checkpoints = self.folder / records.CHECKPOINTS
+        if len(self.recipe.stages) > 1:
+            checkpoints /= stage.name
+        return make_arguments(stage.training, checkpoints, derive(self.recipe.seed, "stage", stage.name))
 
     def _forget_logs_after(self, stage: str, step: int) -> None:
         """Drop log lines of steps that will be done again, and the line that said the stage was done."""
@@ -188,7 +256,7 @@ class Run:
         foreign: bool = False,
     ) -> None:
         options, probe = self.recipe.evaluation, self.recipe.evaluation_text
-        wanted = {(method, t.name, k, d) for t, _ in judged for k in options.shots for d in range(options.draws)}
+        wanted = cells_of(method, [task for task, _ in judged], options)
         if wanted <= log.done and (probe is None or "general_bits_per_byte" in extras.get(method, {})):
             return
         loaded = load()

@@ -10,13 +10,31 @@ from manyshot.models import load_tokenizer, train_tokenizer
 from manyshot.objectives import target_spans
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.seeds import derive
-from manyshot.tasks import Corpus, Task, open_corpus, open_suite
+from manyshot.tasks import Chat, Corpus, Task, open_corpus, open_suite
+
+
+def general_tasks(stage: StageOptions, chat: Chat | None = None) -> list[Task]:
+    """Return the tasks that a stage mixes in beside its own, shown alike; none where its mix has no share for them."""
+    place = stage.data.general
+    if place is None or stage.data.mix.general == 0:
+        return []
+    suite = open_suite(place, chat=chat)
+    # a suite's other splits are trained or judged on
+    return suite.load(suite.select(["general"]) if set(suite.splits) != {"train"} else suite.paths)
 
 
 def build_dataset(
-    stage: StageOptions, tasks: Sequence[Task], tokenizer: Any, seed: int, n_rows: int | None = None
+    stage: StageOptions,
+    tasks: Sequence[Task],
+    tokenizer: Any,
+    seed: int,
+    n_rows: int | None = None,
+    general: Sequence[Task] | None = None,
 ) -> EpisodeDataset:
-    """Return the rows of a stage, their labels under its objective's scope."""
+    """Return the rows of a stage, their labels under its objective's scope.
+
+    `general` is what is left of the stage's general tasks after a leak check; by default all of them.
+    """
 
     def labels_of(ids: np.ndarray, bounds: np.ndarray) -> np.ndarray:
         labels = np.full(len(ids), -100, np.int64)
@@ -33,13 +51,14 @@ def build_dataset(
         seed=derive(seed, "rows", stage.name),
         corpus=corpus,
         mix=stage.data.mix,
+        general=general_tasks(stage) if general is None else general,
         labels_of=labels_of,
     )
 
 
 def recipe_texts(recipe: Recipe) -> Iterator[str]:
     """Yield texts to train a tokenizer on, tasks and prose in turn, so that a limit cuts all alike."""
-    suite = open_suite(recipe.suite.path)
+    suite = open_suite(recipe.suite.path, chat=recipe.suite.chat)
     paths = dict.fromkeys(p for s in recipe.stages if s.data.mix.text < 1 for p in suite.select(s.data.tasks))
     streams: list[Iterator[str]] = [iter(open_corpus(s.data.text).documents) for s in recipe.stages if s.data.text]
     streams += [_rendered(task) for task in suite.load(paths)]

@@ -11,9 +11,15 @@ from transformers import AutoTokenizer
 from manyshot.episodes import Encoder, Pieces, build_episode
 from manyshot.tasks import Example, Template, load_task
 from tests import tiny
-from tests.episodes.tokenizers import prefix_space, sentencepiece_like
+from tests.episodes.tokenizers import added_tokens, prefix_space, sentencepiece_like
 
-KINDS = {"byte level": tiny.tokenizer, "sentencepiece": sentencepiece_like, "prefix space": prefix_space}
+KINDS = {
+    "byte level": tiny.tokenizer,
+    "sentencepiece": sentencepiece_like,
+    "no beginning": lambda: sentencepiece_like(bos=False),
+    "prefix space": prefix_space,
+    "added tokens": added_tokens,
+}
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.replace(" ", "-"))
@@ -102,6 +108,7 @@ def test_inputs_encoded_together_are_encoded_as_alone(tokenizer):
 # ---- pieces in one flat array
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6), st.data())
 def test_pieces_give_back_what_was_stored(arrays, data):
     which = data.draw(st.lists(st.integers(0, len(arrays) - 1), max_size=8)) if arrays else []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from manyshot.tasks import Example
 from tests import tiny
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 3), st.integers(0, 3))
 def test_fewer_demonstrations_are_the_first_of_more(few, many, seed, draw):
     few, many = sorted((few, many))
@@ -64,6 +65,7 @@ def test_a_limit_draws_distinct_queries_in_rising_order():
     assert drawn != draw_queries(tiny.word_task(n_test=40), 10, 1)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=80),
     st.integers(30, 400),

@@ -1,9 +1,10 @@
 """Small tokenizers of the kinds that pretrained models have, each with its own way of joining pieces."""
 
 import json
+from copy import deepcopy
 from functools import lru_cache
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from tests import tiny
@@ -47,3 +48,14 @@ def prefix_space() -> PreTrainedTokenizerFast:
     )
     made.train_from_iterator(_TEXTS, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>")
+
+
+@lru_cache
+def added_tokens() -> PreTrainedTokenizerFast:
+    """A byte-level one to which words, marks and a piece of the template were added later."""
+    made = deepcopy(tiny.tokenizer())
+    made.add_tokens(
+        ["river stone", "north", "Output:", AddedToken("<answer>", single_word=True), AddedToken("tiger", lstrip=True)]
+    )
+    made.add_special_tokens({"additional_special_tokens": ["<sep>"]})
+    return made

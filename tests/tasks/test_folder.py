@@ -273,7 +273,7 @@ def test_a_template_field_that_is_no_text_is_refused_by_name(tmp_path, field):
 def test_a_missing_rows_file_is_refused(tmp_path):
     place = folder(tmp_path / "t")
     (place / "train.jsonl").unlink()
-    assert refusal(place) == f"{place}: train.jsonl is missing; a task folder needs it (or train.csv)"
+    assert refusal(place) == f"{place}: train.jsonl is missing; a task folder needs it (or train.csv, train.parquet)"
 
 
 def test_two_files_of_one_split_are_refused(tmp_path):

@@ -162,7 +162,7 @@ def test_one_step_goes_down_the_gradient_of_the_formula(tmp_path):
 def test_gradient_checkpointing_leaves_the_gradient_unchanged(tmp_path):
     model, objective, batch = tiny.model("llama"), ObjectiveOptions(), some_rows(4)
     plain = gradients(model, batch, objective, tmp_path)
-    saved = gradients(model, batch, objective, tmp_path, gradient_checkpointing=True)
+    saved = gradients(model, batch, objective, tmp_path, activation_checkpointing=True)
     for name in plain:
         torch.testing.assert_close(saved[name], plain[name], atol=1e-6, rtol=1e-5)
 

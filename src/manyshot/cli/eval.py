@@ -1,7 +1,7 @@
 """`manyshot eval`: score one or more models on tasks, over shots and draws of demonstrations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,11 +22,18 @@ def evaluate(
     ] = "raw",
     demonstrations: Annotated[str, typer.Option(help="How they are chosen: random, balanced or bm25.")] = "random",
     score_stop: Annotated[bool, typer.Option(help="Score labels with the stop text behind them.")] = True,
+    stress: Annotated[
+        str, typer.Option(help="Also under stress: sorted, flipped, abstract, order, free; several with commas.")
+    ] = "",
+    text: Annotated[Path | None, typer.Option(help="Plain text (.txt or a folder) for bits per byte.")] = None,
     curve: Annotated[
         bool, typer.Option("--curve", help="Also the free curve: every number of shots from one pass.")
     ] = False,
     endpoint: Annotated[
         str | None, typer.Option(help="URL of an OpenAI-compatible server; MODELS are names it serves.")
+    ] = None,
+    chat: Annotated[
+        str | None, typer.Option(help="Show tasks as conversations, the instruction in a system or user turn.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
@@ -38,8 +45,8 @@ def evaluate(
     from manyshot.evaluation import EvaluationOptions
     from manyshot.judging import evaluate_models
     from manyshot.models import ModelOptions
-    from manyshot.recipe import EvaluationRecipe
-    from manyshot.reporting import curve_tables, task_table, write_report
+    from manyshot.recipe import EvaluationRecipe, TextProbeOptions
+    from manyshot.reporting import curve_tables, stress_table, task_table, write_report
 
     quiet_libraries()
     paths = split_list(models)
@@ -55,18 +62,30 @@ def evaluate(
                 scoring=scoring,  # type: ignore[arg-type]
                 demonstrations=demonstrations,  # type: ignore[arg-type]
                 score_stop=score_stop,
+                stress=split_list(stress),  # type: ignore[arg-type]
             ),
+            evaluation_text=TextProbeOptions(path=str(text)) if text else None,
+            chat=chat,  # type: ignore[arg-type]
             curve=curve,
             endpoint=endpoint,
             seed=seed,
         )
     except ValidationError as error:
-        raise RecipeError(f"options: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        raise RecipeError(f"options: {first_fault(error)}") from None
     summary = evaluate_models(recipe, out, say)
     page = write_report(out)
-    for table in [*curve_tables(summary), task_table(summary)]:
-        show(table)
+    for table in [*curve_tables(summary), task_table(summary), stress_table(summary)]:
+        if table is not None:
+            show(table)
     say(f"report: {page}")
+
+
+def first_fault(error: Any) -> str:
+    """Return what is wrong first with a set of options, and with which."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message} (it is {first['input']!r})" if first["type"] == "literal_error" else message
 
 
 def short_names(paths: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ def inspect_row(
     from manyshot.errors import RecipeError
     from manyshot.objectives import weigh_row
     from manyshot.recipe import load_recipe
-    from manyshot.stage_data import build_dataset, recipe_tokenizer
+    from manyshot.stage_data import build_dataset, general_tasks, recipe_tokenizer
     from manyshot.tasks import open_suite
 
     quiet_libraries()
@@ -31,10 +31,10 @@ def inspect_row(
     if stage is not None and stage not in stages:
         raise RecipeError(f'no stage "{stage}"; stages are {", ".join(stages)}')
     chosen = stages[stage] if stage else resolved.stages[-1]
-    suite = open_suite(resolved.suite.path)
+    suite = open_suite(resolved.suite.path, chat=resolved.suite.chat)
     tasks = suite.load(suite.select(chosen.data.tasks)) if chosen.data.mix.text < 1 else []
     loaded = recipe_tokenizer(resolved, tokenizer)
-    dataset = build_dataset(chosen, tasks, loaded, resolved.seed, n_rows=row + 1)
+    dataset = build_dataset(chosen, tasks, loaded, resolved.seed, row + 1, general_tasks(chosen, resolved.suite.chat))
     episode = dataset.episode(row)
     weighed = weigh_row(episode.bounds, len(episode.ids), chosen.objective, is_text=not episode.examples)
     text = Text()

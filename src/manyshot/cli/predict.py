@@ -12,6 +12,9 @@ def predict(
     task: Annotated[Path, typer.Option(help="The task folder: demonstrations come from its training rows.")],
     shots: Annotated[int, typer.Option(min=0, help="Demonstrations before the queries.")] = 16,
     seed: Annotated[int, typer.Option(help="Choice of demonstrations.")] = 0,
+    chat: Annotated[
+        str | None, typer.Option(help="Show the task as a conversation, the instruction in a system or user turn.")
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest generated answer.")] = 64,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Show every label's probability.")] = False,
 ) -> None:
@@ -25,7 +28,7 @@ def predict(
     from manyshot.tasks import load_task
 
     quiet_libraries()
-    loaded, described = load_model(model), load_task(task)
+    loaded, described = load_model(model), load_task(task, chat=chat)  # type: ignore[arg-type]
     demonstrations = [described.train[i] for i in draw_demonstrations(described, shots, seed, draw=0)]
     primed = Reader(loaded.model, loaded.tokenizer).prime(described, demonstrations)
     for answer in primed.answer(texts, max_new_tokens=max_new_tokens, full=probabilities):

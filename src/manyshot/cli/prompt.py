@@ -12,6 +12,9 @@ def prompt(
     task: Annotated[Path, typer.Option(help="The task folder.")],
     shots: Annotated[int, typer.Option(min=0, help="Demonstrations before the query.")] = 16,
     seed: Annotated[int, typer.Option(help="Choice of demonstrations.")] = 0,
+    chat: Annotated[
+        str | None, typer.Option(help="Show the task as a conversation, the instruction in a system or user turn.")
+    ] = None,
 ) -> None:
     """Print the prompt for a query, and its token ids: what `predict` and `eval` read, to the token."""
     import numpy as np
@@ -23,7 +26,7 @@ def prompt(
 
     quiet_libraries()
     tokenizer = load_tokenizer(model)
-    loaded = load_task(task)
+    loaded = load_task(task, chat=chat)  # type: ignore[arg-type]
     encoder = Encoder(tokenizer)
     chosen = draw_demonstrations(loaded, shots, seed, draw=0)
     encoded = encoder.examples(loaded, [loaded.train[i] for i in chosen])

@@ -42,7 +42,10 @@ def train(
         raise RecipeError("give a recipe, or both --model and --tasks")
     else:
         resolved = make_recipe(_plain(model, tasks, tuning), overrides or (), place="options")
-    summary = Run(resolved, out, say).execute()
+    run = Run(resolved, out, say)
+    summary = run.execute()
+    if not run.ranks.is_main:
+        return
     page = write_report(out)
     for table in [*curve_tables(summary), cost_table(summary)]:
         if table is not None:

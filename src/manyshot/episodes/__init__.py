@@ -4,7 +4,9 @@ from manyshot.episodes.dataset import EpisodeDataset
 from manyshot.episodes.encoding import EncodedTask, Encoder, Pieces
 from manyshot.episodes.episode import Episode, answer_labels, build_episode
 from manyshot.episodes.options import EpisodeOptions, MixOptions
+from manyshot.episodes.relabelling import symbol_task
 from manyshot.episodes.sampling import choose_examples, draw_demonstrations, draw_queries
+from manyshot.episodes.symbols import symbol_pool
 
 __all__ = [
     "EncodedTask",
@@ -19,4 +21,6 @@ __all__ = [
     "choose_examples",
     "draw_demonstrations",
     "draw_queries",
+    "symbol_pool",
+    "symbol_task",
 ]

@@ -8,16 +8,22 @@ import numpy as np
 from manyshot.episodes.encoding import EncodedTask, Encoder
 from manyshot.episodes.episode import Episode, answer_labels, build_episode
 from manyshot.episodes.options import EpisodeOptions, MixOptions
+from manyshot.episodes.relabelling import How, Relabelling, prepare_relabelling
 from manyshot.episodes.sampling import choose_examples, task_probabilities
+from manyshot.episodes.similarity import Neighbours
 from manyshot.errors import EpisodeError
 from manyshot.seeds import generator
 from manyshot.tasks import Corpus, Task
+
+# the share that the second source mixes in to keep in-context learning
+DEFAULT_GENERAL = 0.10
 
 
 class EpisodeDataset:
     """Many-shot training rows over many tasks, for any trainer that reads `input_ids` and `labels`.
 
-    A row is `{"input_ids": (token,) int64, "labels": (token,) int64, "bounds": (example, 3) int64, "is_text": bool}`.
+    A row is `{"input_ids": (token,) int64, "labels": (token,) int64, "bounds": (example, 3) int64, "is_text": bool,
+    "is_general": bool}`, the last true for rows of `general` tasks, which `mix.general` mixes in.
     `labels` marks every answer, or what `labels_of(ids, bounds)` says; `bounds` lets an objective weigh answers by
     shot. Every example is encoded once, when the dataset is made; a row costs no tokenisation. Workers, ranks and
     resumption cannot change a row, because it depends on nothing but its number.
@@ -35,6 +41,7 @@ class EpisodeDataset:
         seed: int = 0,
         corpus: Corpus | None = None,
         mix: MixOptions | None = None,
+        general: Sequence[Task] = (),
         labels_of: Callable[[np.ndarray, np.ndarray], np.ndarray] = answer_labels,
     ) -> None:
         self.options, self.mix, self.seed = options or EpisodeOptions(), mix or MixOptions(), seed
@@ -44,27 +51,60 @@ class EpisodeDataset:
         self.text = self._encode_corpus(corpus) if self.mix.text > 0 else np.empty(0, np.int32)
         if self.mix.text < 1 and not tasks:
             raise EpisodeError("no tasks to train on; name at least one, or set mix.text to 1 for plain text only")
+        self.share_general = self._share_general(general)
         # examples that fit, by their positions in the task's pool
         self._pools: list[np.ndarray] = []
-        self.tasks = [self._encode(task) for task in tasks] if self.mix.text < 1 else []
+        self._relabellings: list[Relabelling | None] = []
+        # for each task, the examples of each label and the index of its prompts, where the order of rows asks for them
+        self._groups: list[list[np.ndarray]] = []
+        self._neighbours: list[Neighbours | None] = []
+        mixed_in = list(general) if self.share_general > 0 else []
+        # general tasks stand behind the others
+        self.tasks = [self._encode(task) for task in (*tasks, *mixed_in)] if self.mix.text < 1 else []
+        self.n_general = len(mixed_in) if self.tasks else 0
         self._lengths = [task.lengths[pool] for task, pool in zip(self.tasks, self._pools, strict=True)]
-        self.probabilities = task_probabilities([len(pool) for pool in self._pools], self.mix.task_weights)
+        sizes, n_own = [len(pool) for pool in self._pools], len(self.tasks) - self.n_general
+        self.probabilities = task_probabilities(sizes[:n_own], self.mix.task_weights)
+        self.general_probabilities = task_probabilities(sizes[n_own:], self.mix.task_weights)
         n_tokens = sum(int(lengths.sum()) for lengths in self._lengths) + len(self.text)
         self.n_rows = n_rows if n_rows is not None else max(1, n_tokens // self.options.budget_tokens)
 
     def _encode(self, task: Task) -> EncodedTask:
         encoded = self.encoder.examples(task, task.train, instruction=self.options.header)
-        fits = len(encoded.header) + encoded.lengths <= self.options.budget_tokens
+        relabelling = None
+        lengths, header_tokens = encoded.lengths, len(encoded.header)
+        if self.mix.symbols + self.mix.flipped > 0:
+            relabelling = prepare_relabelling(task, self.encoder, encoded)
+        if relabelling is not None:
+            # an example must fit whatever its answer becomes
+            lengths = encoded.prompts.lengths + np.maximum(encoded.answers.lengths, relabelling.longest)
+            header_tokens = max(header_tokens, len(relabelling.bare.header))
+        fits = header_tokens + lengths <= self.options.budget_tokens
         if not fits.any():
             raise EpisodeError(
                 f'task "{task.name}": none of its {len(fits)} examples fits {self.options.budget_tokens} tokens (the '
-                f"shortest needs {len(encoded.header) + int(encoded.lengths.min())}); raise episodes.budget_tokens or "
+                f"shortest needs {header_tokens + int(lengths.min())}); raise episodes.budget_tokens or "
                 "leave the task out"
             )
         if not fits.all():
             self.dropped[task.name] = int((~fits).sum())
-        self._pools.append(np.flatnonzero(fits))
+        pool = np.flatnonzero(fits)
+        self._pools.append(pool)
+        self._relabellings.append(relabelling)
+        # examples of one output share its piece
+        outputs = encoded.answers.which[pool]
+        balanced = self.options.order == "balanced" and task.labels is not None
+        self._groups.append([np.flatnonzero(outputs == o) for o in np.unique(outputs)] if balanced else [])
+        similar = self.options.order == "similar"
+        self._neighbours.append(Neighbours.of([encoded.prompts[i] for i in pool]) if similar else None)
         return encoded
+
+    def _share_general(self, general: Sequence[Task]) -> float:
+        if self.mix.general is None:
+            return min(DEFAULT_GENERAL, 1 - self.mix.text) if general else 0.0
+        if self.mix.general > 0 and not general:
+            raise EpisodeError(f"mix.general is {self.mix.general} but there are no general tasks; give the stage some")
+        return self.mix.general
 
     def _encode_corpus(self, corpus: Corpus | None) -> np.ndarray:
         if corpus is None:
@@ -90,17 +130,42 @@ class EpisodeDataset:
             "labels": self.labels_of(episode.ids, episode.bounds),
             "bounds": episode.bounds,
             "is_text": not episode.examples,
+            "is_general": episode.is_general,
         }
 
     def episode(self, n: int) -> Episode:
         """Return row n with the task and the examples it is made of."""
         rng = generator(self.seed, "row", int(n))
-        if rng.random() < self.mix.text:
+        kind = rng.random()
+        if kind < self.mix.text:
             return self._text_row(rng)
-        number = rng.choice(len(self.tasks), p=self.probabilities)
-        encoded = self.tasks[number]
-        chosen = choose_examples(self._lengths[number], len(encoded.header), self.options, rng)
-        return build_episode(encoded, self._pools[number][chosen].tolist())
+        is_general = kind < self.mix.text + self.share_general
+        probabilities = self.general_probabilities if is_general else self.probabilities
+        number = rng.choice(len(probabilities), p=probabilities)
+        number += len(self.probabilities) if is_general else 0
+        encoded, options = self.tasks[number], self.options
+        with_shots = self.mix.general_icl_format if is_general else self.mix.icl_format
+        # a row draws no more numbers than its mix needs, so that a plain mix gives the rows it always gave
+        if with_shots < 1 and rng.random() >= with_shots:
+            options = options.model_copy(update={"min_examples": 1, "max_examples": 1})
+        # general tasks stay as they are, and an answer without shots could not be known
+        may = not is_general and options.max_examples != 1
+        lengths, how = self._lengths[number], self._relabelled(number, rng) if may else None
+        if how is not None and (relabelling := self._relabellings[number]) is not None:
+            encoded = relabelling.draw(how, rng)
+            lengths = encoded.lengths[self._pools[number]]
+        groups, neighbours = self._groups[number], self._neighbours[number]
+        chosen = choose_examples(lengths, len(encoded.header), options, rng, groups=groups, neighbours=neighbours)
+        return build_episode(encoded, self._pools[number][chosen].tolist(), is_general=is_general)
+
+    def _relabelled(self, number: int, rng: np.random.Generator) -> How | None:
+        """Draw whether a row's labels are other ones; a task that never is draws nothing, and keeps the rows it always gave."""
+        if self._relabellings[number] is None:
+            return None
+        kind = rng.random()
+        if kind < self.mix.symbols:
+            return "symbols"
+        return "flipped" if kind < self.mix.symbols + self.mix.flipped else None
 
     def _text_row(self, rng: np.random.Generator) -> Episode:
         """Return a window of the text as one answer that begins at its second token."""

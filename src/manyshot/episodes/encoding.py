@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from manyshot.episodes.chat import conversation, render_ids
+from manyshot.episodes.framing import Frame, frame_of
 from manyshot.errors import EpisodeError
-from manyshot.tasks import Example, Task
+from manyshot.tasks import Example, Task, Template
 
 _SENTINELS = ("\n", "x", " x")
 
@@ -66,6 +68,7 @@ class Encoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.opening = self._opening()
+        self._frames: dict[tuple[Template, str], Frame] = {}
         plain, joined = self._encode(["x"])[0], self._encode(["\nx"])[0]
         self._marks_starts = joined[-len(plain) :] != plain or len(joined) == len(plain)
 
@@ -85,12 +88,15 @@ class Encoder:
         ids = self._encode([text])[0] if text else []
         return np.concatenate([self.opening, np.array(ids, np.int32)])
 
-    def continuations(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Encode texts that each continue a sequence: one (token,) int32 array a text."""
+    def continuations(self, texts: Sequence[str], *, after: str = "") -> list[np.ndarray]:
+        """Encode texts that each continue a sequence: one (token,) int32 array a text.
+
+        `after` is the text they follow, where that is always the same: a tokenizer may put its mark behind special tokens.
+        """
         if not self._marks_starts:
             return [np.array(ids, np.int32) for ids in self._encode(list(texts))]
         result: list[np.ndarray | None] = [None] * len(texts)
-        for sentinel in _SENTINELS:
+        for sentinel in (after, *_SENTINELS) if after else _SENTINELS:
             missing = [i for i, ids in enumerate(result) if ids is None]
             head = self._encode([sentinel])[0]
             for i, ids in zip(missing, self._encode([sentinel + texts[i] for i in missing]), strict=True):
@@ -108,45 +114,69 @@ class Encoder:
         """Encode one text that continues a sequence."""
         return self.continuations([text])[0]
 
+    def frame(self, task: Task, *, instruction: bool = True) -> Frame:
+        """Return the texts around the task's inputs and outputs; those of a conversation are found by rendering it once.
+
+        Raises EpisodeError where the tokenizer's chat template is not prefix-stable.
+        """
+        key = task.template, task.instruction if instruction else ""
+        if key not in self._frames:
+            self._frames[key] = frame_of(*key, self.tokenizer)
+        return self._frames[key]
+
     def header(self, task: Task, *, instruction: bool = True) -> np.ndarray:
         """Return the tokens that begin every episode of the task."""
-        return self.start(task.template.render_header(task.instruction) if instruction else "")
+        frame = self.frame(task, instruction=instruction)
+        if frame.turns is None:
+            return self.start(frame.header)
+        # a chat template writes the opening token itself, where the model wants one
+        return np.array(self._encode([frame.header])[0] if frame.header else [], np.int32)
 
-    def prompts(self, task: Task, inputs: Sequence[str]) -> Pieces:
+    def prompts(self, task: Task, inputs: Sequence[str], *, instruction: bool = True) -> Pieces:
         """Return the tokens of each input's prompt."""
-        return Pieces.of(self.continuations([task.template.render_prompt(text) for text in inputs]))
+        frame = self.frame(task, instruction=instruction)
+        after = frame.stop if frame.turns is not None else ""
+        return Pieces.of(self.continuations([frame.prompt(text) for text in inputs], after=after))
 
-    def answers(self, task: Task, outputs: Sequence[str], *, stop: bool = True) -> Pieces:
+    def answers(self, task: Task, outputs: Sequence[str], *, stop: bool = True, instruction: bool = True) -> Pieces:
         """Return the tokens of each output's answer, with the stop text behind it unless `stop` is false.
 
         A label is encoded once, however many examples have it.
         """
-        end = self.continuation(task.template.stop) if stop else np.empty(0, np.int32)
+        frame = self.frame(task, instruction=instruction)
+        end = self.continuation(frame.stop) if stop else np.empty(0, np.int32)
         distinct = {output: i for i, output in enumerate(dict.fromkeys(outputs))}
-        ids = self.continuations([task.template.render_answer(output) for output in distinct])
+        after = frame.turns.assistant if frame.turns is not None else ""
+        ids = self.continuations([frame.answer(output) for output in distinct], after=after)
         return Pieces.of([np.concatenate([piece, end]) for piece in ids], [distinct[output] for output in outputs])
 
     def examples(self, task: Task, examples: Sequence[Example], *, instruction: bool = True) -> EncodedTask:
         """Encode a task's header and examples."""
-        prompts = self.prompts(task, [e.input for e in examples])
-        answers = self.answers(task, [e.output for e in examples])
+        prompts = self.prompts(task, [e.input for e in examples], instruction=instruction)
+        answers = self.answers(task, [e.output for e in examples], instruction=instruction)
         header = self.header(task, instruction=instruction)
         return EncodedTask(task.name, header, prompts, answers, prompts.lengths + answers.lengths)
 
     def boundary_mismatch(self, task: Task, n_examples: int = 50) -> float:
         """Return the share of the first examples whose tokens differ when the whole example is encoded in one go.
 
-        Above a percent, a pretrained model reads the pieces as other text than it was trained on.
+        Above a percent, a pretrained model reads the pieces as other text than it was trained on. A conversation is compared
+        with what the tokenizer's own `apply_chat_template` makes of it.
         """
         examples = task.train[:n_examples]
-        encoded = self.examples(task, examples)
-        wholes = [
-            task.template.render_prompt(e.input) + task.template.render_answer(e.output) + task.template.stop
-            for e in examples
-        ]
+        encoded, frame = self.examples(task, examples), self.frame(task)
         # a next example follows, so that the stop text is read as it stands inside an episode
-        following = task.template.render_prompt("x")
-        tail = self.continuation(following)
-        joined = self.continuations([whole + following for whole in wholes])
+        tail = self.prompts(task, ["x"])[0]
         pieces = [np.concatenate([p, a, tail]) for p, a in zip(encoded.prompts, encoded.answers, strict=True)]
-        return sum(not np.array_equal(a, b) for a, b in zip(joined, pieces, strict=True)) / len(pieces)
+        if frame.turns is not None:
+            system = task.template.render_header(task.instruction).strip() if task.template.chat == "system" else ""
+            talks = (
+                conversation(system, [frame.question(e.input), frame.question("x")], [frame.reply(e.output)])
+                for e in examples
+            )
+            wholes = [np.array(render_ids(self.tokenizer, talk), np.int32) for talk in talks]
+            pieces = [np.concatenate([encoded.header, piece]) for piece in pieces]
+        else:
+            texts = [frame.prompt(e.input) + frame.answer(e.output) + frame.stop + frame.prompt("x") for e in examples]
+            wholes = self.continuations(texts)
+        return sum(not np.array_equal(a, b) for a, b in zip(wholes, pieces, strict=True)) / len(pieces)

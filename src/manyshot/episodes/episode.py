@@ -25,6 +25,8 @@ class Episode:
     """(example, 3) int64: where the prompt starts, where the answer starts, where the answer ends."""
     examples: tuple[int, ...]
     """Positions of the examples in the task's training pool; empty for plain text."""
+    is_general: bool = False
+    """Whether the task is mixed in beside those that are learned."""
 
     @property
     def n_examples(self) -> int:
@@ -32,7 +34,7 @@ class Episode:
         return len(self.bounds)
 
 
-def build_episode(encoded: EncodedTask, examples: Sequence[int]) -> Episode:
+def build_episode(encoded: EncodedTask, examples: Sequence[int], *, is_general: bool = False) -> Episode:
     """Concatenate the header and the chosen examples, in that order."""
     pieces, bounds, at = [encoded.header], np.empty((len(examples), 3), np.int64), len(encoded.header)
     for row, i in enumerate(examples):
@@ -40,7 +42,8 @@ def build_episode(encoded: EncodedTask, examples: Sequence[int]) -> Episode:
         bounds[row] = at, at + len(prompt), at + len(prompt) + len(answer)
         pieces += (prompt, answer)
         at = bounds[row, 2]
-    return Episode(encoded.name, np.concatenate(pieces).astype(np.int32), bounds, tuple(int(i) for i in examples))
+    ids = np.concatenate(pieces).astype(np.int32)
+    return Episode(encoded.name, ids, bounds, tuple(int(i) for i in examples), is_general)
 
 
 def answer_labels(ids: np.ndarray, bounds: np.ndarray) -> np.ndarray:

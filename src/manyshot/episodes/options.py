@@ -1,6 +1,6 @@
 """Options of this folder: how examples become training rows."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,8 +19,10 @@ class EpisodeOptions(BaseModel):
     length: Literal["full", "log_uniform", "uniform"] = "full"
     """How the aimed number of examples is drawn between the two: always the most, or varied from row to row (needed for
     `last_answer`, where a row trains one number of shots only)."""
-    order: Literal["shuffled"] = "shuffled"
-    """Order of the examples within a row."""
+    order: Literal["shuffled", "balanced", "similar"] = "shuffled"
+    """Which examples stand in a row, and in which order: `shuffled` at random; `balanced` draws a label for each place first,
+    all labels equally likely (a task without labels is shuffled); `similar` takes one example with those most like it, the
+    likest last but one and itself last."""
     header: bool = True
     """Begin rows with the task's instruction, where it has one."""
 
@@ -38,5 +40,26 @@ class MixOptions(BaseModel):
 
     text: float = Field(default=0.0, ge=0, le=1)
     """Share of plain-text rows from the stage's corpus; 1 trains a language model and nothing else."""
-    task_weights: Literal["equal", "size"] = "equal"
-    """Tasks are drawn equally often, or in proportion to their numbers of examples."""
+    task_weights: Literal["equal", "size"] | Annotated[float, Field(ge=0, le=1)] = "equal"
+    """Tasks are drawn equally often, in proportion to their numbers of examples, or, with a number alpha, to size^alpha:
+    0 is `equal`, 1 is `size`."""
+    symbols: float = Field(default=0.0, ge=0, le=1)
+    """Share of the rows of tasks with labels in which each label is a made-up word, drawn anew for every row, and no
+    instruction is given (symbol tuning, arXiv 2305.08298)."""
+    flipped: float = Field(default=0.0, ge=0, le=1)
+    """Share of those rows in which every label stands for another one, without instruction."""
+    general: float | None = Field(default=None, ge=0, le=1)
+    """Share of rows from the stage's general tasks (`data.general`); null is .10 where there are any, else 0."""
+    icl_format: float = Field(default=1.0, ge=0, le=1)
+    """Share of task rows that hold as many examples as `episodes` says; the others hold one example without shots. 1 is
+    many-shot training, 0 plain fine-tuning, .20 plain fine-tuning beside which in-context learning is practised."""
+    general_icl_format: float = Field(default=1.0, ge=0, le=1)
+    """The same share among general rows."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> "MixOptions":
+        if self.symbols + self.flipped > 1 + 1e-9:
+            raise ValueError(f"symbols is {self.symbols} and flipped {self.flipped}: together more than 1; lower one")
+        if self.text < 1 and self.text + (self.general or 0) > 1 + 1e-9:
+            raise ValueError(f"text is {self.text} and general {self.general}: together more than 1; lower one")
+        return self

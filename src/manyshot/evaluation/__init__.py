@@ -1,23 +1,30 @@
 """Benchmark = tasks x shots x draws; metrics, intervals, summaries; writes records."""
 
-from manyshot.evaluation.benchmark import Benchmark
+from manyshot.evaluation.benchmark import Benchmark, cells_of
 from manyshot.evaluation.curves import write_curves
 from manyshot.evaluation.intervals import TaskScores, interval, queries_to_separate
 from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
-from manyshot.evaluation.summary import summarise
+from manyshot.evaluation.retention import Judged, Retention, measure_retention, read_judged
+from manyshot.evaluation.summary import summarise, task_scores
 from manyshot.evaluation.text_loss import bits_per_byte
 
 __all__ = [
     "Benchmark",
     "EvaluationOptions",
+    "Judged",
+    "Retention",
     "TaskScores",
     "bits_per_byte",
+    "cells_of",
     "floor_score",
     "interval",
+    "measure_retention",
     "queries_to_separate",
+    "read_judged",
     "score_cell",
     "score_query",
     "summarise",
+    "task_scores",
     "write_curves",
 ]

@@ -11,6 +11,7 @@ from manyshot.episodes import draw_demonstrations, draw_queries
 from manyshot.errors import EvaluationError
 from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
+from manyshot.evaluation.stress import ORDER, SORTED, can_stress, stress_name, stress_order, stress_task
 from manyshot.inference import Answer, Backend, PrimedTask, Reader, Retriever, balanced_demonstrations
 from manyshot.records import CellLog, Prediction, Score
 from manyshot.tasks import Example, Task
@@ -27,6 +28,9 @@ class _Plan:
     """One task's queries, with what they cost."""
 
     task: Task
+    """As the model sees it."""
+    source: Task
+    """As it is: demonstrations are chosen from it, so that a stress shows the same ones."""
     queries: list[int]
     prompt_tokens: int
     answer_tokens: int
@@ -38,7 +42,7 @@ class Benchmark:
 
     Demonstrations are fixed by (seed, task, draw) and nested in the number of shots, so every method sees the same ones
     and a curve over shots costs one reading of its longest prefix. A few queries of each run are read again without the
-    cache; EvaluationError when the two readings disagree.
+    cache; EvaluationError when the two readings disagree. Stressed scores follow, under methods of their own.
     """
 
     def __init__(
@@ -55,27 +59,57 @@ class Benchmark:
             if not task.test:
                 raise EvaluationError(f'task "{task.name}" has no test examples; add test.jsonl to its folder')
 
-    def run(self, method: str, reader: Backend, *, check_boundaries: bool = False) -> int:
+    def run(
+        self, method: str, reader: Backend, *, check_boundaries: bool = False, draws: Sequence[int] | None = None
+    ) -> int:
         """Score every cell of `method` that is not yet in the log; return the number of tokens read.
 
+        `draws` are the numbers of the choices of demonstrations, all of `options.draws` unless given.
         `check_boundaries` stops on a tokenizer that joins a template's pieces into other tokens: right for a model that
         was not trained here, whose training text had no such seams.
         """
         if isinstance(reader, Reader) and reader.why_not_branched:
             self.say(f"{method}: prefixes are read again for every query, {reader.why_not_branched}")
+        draws = range(self.options.draws) if draws is None else draws
+        tokens = self._run_tasks(method, None, self.tasks, reader, draws, check_boundaries=check_boundaries)
+        for stress in self.options.stress:
+            able = [task for task in self.tasks if can_stress(task, stress)]
+            if len(able) < len(self.tasks):
+                n = len(self.tasks) - len(able)
+                self.say(f"{stress_name(method, stress)}: not for {n} of {len(self.tasks)} tasks, which have no labels")
+            # draws of orders are orders of the first draw's demonstrations
+            orders = range(self.options.orders) if 0 in draws else ()
+            tokens += self._run_tasks(
+                stress_name(method, stress), stress, able, reader, orders if stress == ORDER else draws
+            )
+        return tokens
+
+    def _run_tasks(
+        self,
+        method: str,
+        stress: str | None,
+        tasks: Sequence[Task],
+        reader: Backend,
+        draws: Sequence[int],
+        *,
+        check_boundaries: bool = False,
+    ) -> int:
         tokens = 0
-        checked = _spread(len(self.tasks), _CHECKED_TASKS)
-        for number, task in enumerate(self.tasks):
-            if all(self._done(method, task, k, d) for k in self.options.shots for d in range(self.options.draws)):
+        checked = _spread(len(tasks), _CHECKED_TASKS)
+        for number, task in enumerate(tasks):
+            if all(self._done(method, task, k, d) for k in self.options.shots for d in draws):
                 continue
             if check_boundaries and isinstance(reader, Reader):
                 self._check_boundary(task, reader)
-            plan = self._plan(task, reader)
-            for draw in range(self.options.draws):
-                tokens += self._run_draw(method, plan, reader, draw, check=number in checked and draw == 0)
+            plan = self._plan(task if stress is None else stress_task(task, stress, self.seed), task, reader)
+            for draw in draws:
+                if stress in (SORTED, ORDER):
+                    tokens += self._run_arranged(method, plan, reader, draw, stress)
+                else:
+                    tokens += self._run_draw(method, plan, reader, draw, check=number in checked and draw == draws[0])
             means = [np.mean([s.score for s in self._scores(method, task, k)]) for k in self.options.shots]
             curve = "  ".join(f"{k}: {mean:.3f}" for k, mean in zip(self.options.shots, means, strict=True))
-            self.say(f"{method}  {task.name}  {task.metric} by shots [{curve}]  floor {plan.floor:.3f}")
+            self.say(f"{method}  {task.name}  {plan.task.metric} by shots [{curve}]  floor {plan.floor:.3f}")
         return tokens
 
     def _done(self, method: str, task: Task, shots: int, draw: int) -> bool:
@@ -84,7 +118,7 @@ class Benchmark:
     def _scores(self, method: str, task: Task, shots: int) -> list[Score]:
         return [s for s in self.log.scores if (s.method, s.task, s.shots) == (method, task.name, shots)]
 
-    def _plan(self, task: Task, reader: Backend) -> _Plan:
+    def _plan(self, task: Task, source: Task, reader: Backend) -> _Plan:
         queries = draw_queries(task, self.options.limit, self.seed)
         lengths = reader.prompt_lengths(task, [task.test[q].input for q in queries])
         if task.labels is not None:
@@ -106,15 +140,13 @@ class Benchmark:
             lengths = lengths[fits]
         targets = [task.test[q].output for q in queries]
         floor = floor_score(task.metric, task.labels, targets)
-        return _Plan(task, queries, int(lengths.max()), int(answer_tokens), floor)
+        return _Plan(task, source, queries, int(lengths.max()), int(answer_tokens), floor)
 
     def _run_draw(self, method: str, plan: _Plan, reader: Backend, draw: int, *, check: bool) -> int:
         task, shots = plan.task, self.options.shots
         if self.options.demonstrations == "bm25":
             return self._run_retrieved(method, plan, reader, draw)
-        balanced = self.options.demonstrations == "balanced" and task.labels is not None
-        choose = balanced_demonstrations if balanced else draw_demonstrations
-        demonstrations = [task.train[i] for i in choose(task, max(shots), self.seed, draw)]
+        demonstrations = self._demonstrations(plan, draw)
         capacity = _capacity(plan, reader, demonstrations)
         primed = self._prime(task, reader)
         answers: list[Answer] = []
@@ -133,6 +165,29 @@ class Benchmark:
                 answers = self._answer(primed, plan)
             self._record(method, plan, k, actual, draw, answers)
         return primed.tokens_computed
+
+    def _demonstrations(self, plan: _Plan, draw: int) -> list[Example]:
+        balanced = self.options.demonstrations == "balanced" and plan.source.labels is not None
+        choose = balanced_demonstrations if balanced else draw_demonstrations
+        return [plan.task.train[i] for i in choose(plan.source, max(self.options.shots), self.seed, draw)]
+
+    def _run_arranged(self, method: str, plan: _Plan, reader: Backend, draw: int, stress: str) -> int:
+        """Score each number of shots behind the plain run's demonstrations in another order, none a part of the next one.
+
+        Under `order` a draw is an order of the first draw's demonstrations.
+        """
+        demonstrations = self._demonstrations(plan, 0 if stress == ORDER else draw)
+        capacity = _capacity(plan, reader, demonstrations)
+        tokens = 0
+        for k in self.options.shots:
+            if self._done(method, plan.task, k, draw):
+                continue
+            actual = min(k, capacity)
+            primed = self._prime(plan.task, reader)
+            primed.add(stress_order(plan.task, demonstrations[:actual], stress, self.seed, draw))
+            self._record(method, plan, k, actual, draw, self._answer(primed, plan))
+            tokens += primed.tokens_computed
+        return tokens
 
     def _run_retrieved(self, method: str, plan: _Plan, reader: Backend, draw: int) -> int:
         """Score queries each behind its own most similar demonstrations."""
@@ -210,6 +265,16 @@ class Benchmark:
                 f'task "{task.name}": in {share:.0%} of its examples the tokenizer joins pieces of the template into other '
                 "tokens than the model knows from whole text; change the template's spaces and line ends at the seams"
             )
+
+
+def cells_of(method: str, tasks: Sequence[Task], options: EvaluationOptions) -> set[tuple[str, str, int, int]]:
+    """Return every (method, task, shots, draw) that a benchmark scores of a method, stressed ones included."""
+    cells = {(method, task.name, k, d) for task in tasks for k in options.shots for d in range(options.draws)}
+    for stress in options.stress:
+        name, draws = stress_name(method, stress), options.orders if stress == ORDER else options.draws
+        able = [task.name for task in tasks if can_stress(task, stress)]
+        cells |= {(name, task, k, d) for task in able for k in options.shots for d in range(draws)}
+    return cells
 
 
 def _capacity(plan: _Plan, reader: Backend, demonstrations: Sequence[Example]) -> int:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from manyshot.evaluation.stress import Stress
 from manyshot.inference import Scoring
 
 
@@ -30,6 +31,11 @@ class EvaluationOptions(BaseModel):
     score_stop: bool = True
     """Score labels with the stop text behind them, so that no label is the beginning of another; false matches tools
     that score labels bare."""
+    stress: list[Stress] = Field(default_factory=list)
+    """Also score with demonstrations `sorted` by label, labels `flipped` or `abstract`, several orders of the same
+    demonstrations (`order`), and labels generated instead of chosen (`free`)."""
+    orders: int = Field(default=4, ge=2)
+    """Orders that the stress `order` tries, the plain one among them."""
     base: str | None = None
     """Stage whose result counts as `base`; null is the model as it was before the first stage."""
 
@@ -40,10 +46,17 @@ class EvaluationOptions(BaseModel):
             raise ValueError("give at least one number of shots, none below 0")
         return sorted(set(value))
 
+    @field_validator("stress")
+    @classmethod
+    def _once(cls, value: list[Stress]) -> list[Stress]:
+        return list(dict.fromkeys(value))
+
     @model_validator(mode="after")
     def _retrieval_has_one_draw(self) -> "EvaluationOptions":
         if self.demonstrations == "bm25" and self.draws > 1:
             raise ValueError("bm25 gives each query one choice of demonstrations; set draws to 1")
         if self.demonstrations == "bm25" and self.scoring in ("calibrated", "channel"):
             raise ValueError(f"bm25 goes with raw or normalised scoring, not {self.scoring}")
+        if self.demonstrations == "bm25" and self.stress:
+            raise ValueError("stress changes the demonstrations that all queries share, and bm25 gives each its own")
         return self

@@ -13,7 +13,8 @@ import numpy as np
 from manyshot.errors import RunError
 from manyshot.evaluation.intervals import TaskScores, draw_interval, family_mean, interval
 from manyshot.evaluation.metrics import encode_labels
-from manyshot.records import Score, read_predictions, read_scores
+from manyshot.evaluation.stress import stressed, unstressed
+from manyshot.records import Prediction, Score, read_predictions, read_scores
 
 _Key = tuple[str, str, int]
 
@@ -29,15 +30,17 @@ def summarise(
     `roles` says of each task whether it is seen, dev, held_out or near; `extras` adds fields by method (tokens, seconds,
     bits per byte). Differences are taken from `base`; a task that allows none of the numbers of shots is in no curve.
     """
-    scores = read_scores(folder)
+    everything = read_scores(folder)
+    scores = [score for score in everything if stressed(score.method) is None]
     if not scores:
         raise RunError(f"{folder}: no scores yet; evaluate first")
-    results = _results(folder)
+    results = task_scores(everything, read_predictions(folder))
     families = {score.task: score.family for score in scores}
     methods = list(dict.fromkeys(score.method for score in scores))
     methods += [name for name in extras if name not in methods]
     base = base if base in methods else "base" if "base" in methods else methods[0]
     groups = _groups(scores, roles)
+    stress = _stress(everything, results, groups, families)
     return {
         "methods": {
             method: {**_method(method, scores, results, groups, families), **extras.get(method, {})}
@@ -48,21 +51,22 @@ def summarise(
         "n_tasks": {name: len(tasks) for name, (tasks, _) in groups.items()},
         "floors": {name: _floor(tasks, scores, families) for name, (tasks, _) in groups.items()},
         "differences": _differences(base, methods, results, groups, families),
+        **({"stress": stress} if stress else {}),
     }
 
 
-def _results(folder: str | Path) -> dict[_Key, TaskScores]:
-    """Return the scores of every (method, task, shots) from the predictions."""
-    macro = {score.task for score in read_scores(folder) if score.metric == "macro_f1"}
+def task_scores(scores: Sequence[Score], predictions: Sequence[Prediction]) -> dict[_Key, TaskScores]:
+    """Return what every (method, task, shots) scored, by draw and query; `scores` say which metric it is under."""
+    macro = {(score.method, score.task) for score in scores if score.metric == "macro_f1"}
     cells: dict[_Key, dict[int, list[Any]]] = {}
-    for p in sorted(read_predictions(folder), key=lambda p: (*p.cell, p.query)):
+    for p in sorted(predictions, key=lambda p: (*p.cell, p.query)):
         cells.setdefault((p.method, p.task, p.shots), {}).setdefault(p.draw, []).append(p)
     results: dict[_Key, TaskScores] = {}
     for key, draws in cells.items():
         rows = [draws[d] for d in sorted(draws)]
         correct = np.array([[p.correct for p in row] for row in rows], float)
         queries = np.array([p.query for p in rows[0]])
-        if key[1] not in macro:
+        if key[:2] not in macro:
             results[key] = TaskScores(correct, queries=queries)
             continue
         n = len(rows[0])
@@ -167,3 +171,36 @@ def _differences(
                 point = {"mean": mean, "ci95": interval(family_mean(resampled, families))}
                 out.setdefault(f"{method}-{base}", {}).setdefault(name, {})[str(k)] = point
     return out
+
+
+def _stress(
+    scores: Sequence[Score],
+    results: Mapping[_Key, TaskScores],
+    groups: Mapping[str, tuple[list[str], list[int]]],
+    families: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return method -> stress -> curve -> shots: the plain and the stressed score on the tasks that have both, with the
+    paired difference, its interval, and the standard deviation of either over draws (under `order`: over orders)."""
+    out: dict[str, Any] = {}
+    for name in sorted({score.method for score in scores if stressed(score.method)}):
+        method, of_method = unstressed(name), {}
+        for group, (tasks, shots) in groups.items():
+            both = [t for t in tasks if all((m, t, k) in results for m in (name, method) for k in shots)]
+            for k in shots if both else ():
+                pairs = {t: results[name, t, k].paired_with(results[method, t, k]) for t in both}
+                by_draw = [family_mean({t: pair[i].by_draw() for t, pair in pairs.items()}, families) for i in (0, 1)]
+                change = family_mean({t: a.resampled(t) - b.resampled(t) for t, (a, b) in pairs.items()}, families)
+                of_method.setdefault(group, {"n_tasks": len(both), "shots": {}})["shots"][str(k)] = {
+                    "plain": round(float(by_draw[1].mean()), 6),
+                    "stressed": round(float(by_draw[0].mean()), 6),
+                    "difference": round(float(by_draw[0].mean() - by_draw[1].mean()), 6),
+                    "ci95": interval(change),
+                    "plain_std": _spread_of(by_draw[1]),
+                    "stressed_std": _spread_of(by_draw[0]),
+                }
+        out.setdefault(method, {})[stressed(name)] = of_method
+    return out
+
+
+def _spread_of(by_draw: np.ndarray) -> float | None:
+    return round(float(by_draw.std(ddof=1)), 6) if len(by_draw) > 1 else None

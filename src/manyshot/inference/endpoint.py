@@ -49,6 +49,10 @@ class Endpoint:
         """Return the task with its demonstrations; nothing is sent yet."""
         if scoring not in ("raw", "normalised"):
             raise EvaluationError(f"{scoring} scoring needs a local model; an endpoint scores raw or normalised")
+        if task.template.chat is not None:
+            raise EvaluationError(
+                f'task "{task.name}": only a local model\'s chat template can be read; leave out chat'
+            )
         primed = EndpointTask(self, task, scoring, score_stop=score_stop)
         primed.add(demonstrations)
         return primed

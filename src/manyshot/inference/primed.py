@@ -50,6 +50,10 @@ class PrimedTask:
         self.reader, self.task, self.score_stop = reader, task, score_stop
         # a task without labels has nothing to compare
         self.scoring: Scoring = scoring if task.labels is not None else "raw"
+        if self.scoring == "channel" and task.template.chat is not None:
+            raise EvaluationError(
+                f'task "{task.name}": channel scoring turns a task round, which no conversation can be'
+            )
         # what the model reads: the task itself, or turned round for channel scoring
         self.read = channel_task(task) if self.scoring == "channel" else task
         self.n_shots = 0
@@ -126,10 +130,8 @@ class PrimedTask:
     def _generate(
         self, row: Row, prompts: Sequence[np.ndarray], parents: Sequence[int], max_new_tokens: int
     ) -> Iterator[Answer]:
-        template = self.task.template
-        found = generate(
-            row, prompts, self.reader.tokenizer, stop=template.stop, max_new_tokens=max_new_tokens, parents=parents
-        )
+        template, stop = self.task.template, self.reader.encoder.frame(self.task).stop
+        found = generate(row, prompts, self.reader.tokenizer, stop=stop, max_new_tokens=max_new_tokens, parents=parents)
         for text in found:
             self.tokens_needed += text.n_tokens - 1
             yield Answer(template.parse_answer(text.text), text.logprob)

@@ -15,6 +15,8 @@ from manyshot.errors import ModelError, nearest
 from manyshot.models.options import ModelOptions
 
 ADAPTER_FILE = "adapter_config.json"
+BUNDLED = "bundled"
+_BUNDLED_FOLDER = Path(__file__).parent / BUNDLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class LoadedModel:
 
 
 def load_model(options: ModelOptions | str | Path) -> LoadedModel:
-    """Load the model and tokenizer at a Hugging Face folder, a PEFT folder or a Hub name.
+    """Load the model and tokenizer at a Hugging Face folder, a PEFT folder or a Hub name; `bundled` is the small model that
+    comes with the package.
 
     Weights in safetensors only. A PEFT folder's base is taken from where its config says, and the adapter stays apart, so
     that it can be switched off. Raises ModelError where nothing can be loaded, with what to do about it.
@@ -37,7 +40,7 @@ def load_model(options: ModelOptions | str | Path) -> LoadedModel:
     path = options.path
     if path is None:
         raise ModelError("model.path is missing; give a folder or a Hub name")
-    folder = Path(path).expanduser()
+    folder = _local(path)
     if folder.exists():
         _check_folder(folder)
         path = str(folder)
@@ -80,11 +83,11 @@ def load_model(options: ModelOptions | str | Path) -> LoadedModel:
 def load_tokenizer(path: str | Path, options: ModelOptions | None = None) -> Any:
     """Load the tokenizer alone, of a model folder, a PEFT folder or a Hub name."""
     options = options or ModelOptions(path=str(path))
-    folder = Path(path).expanduser()
+    folder = _local(str(path))
     if folder.exists():
         _check_folder(folder)
     base_path = _adapter_base(folder) if folder.exists() else None
-    place = _tokenizer_place(folder, str(path), base_path)
+    place = _tokenizer_place(folder, str(folder if folder.exists() else path), base_path)
     try:
         return AutoTokenizer.from_pretrained(
             place, revision=options.revision, trust_remote_code=options.trust_remote_code
@@ -111,6 +114,12 @@ def context_window(model: Any) -> int | None:
     """Return the longest sequence, in tokens, that the model was made for; None where it does not say."""
     config = model.config.get_text_config()
     return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+
+def _local(path: str) -> Path:
+    """Return the folder that a path or the bundled model's name stands for; it need not exist."""
+    here = Path(path).expanduser()
+    return _BUNDLED_FOLDER if path == BUNDLED and not here.exists() else here
 
 
 def _check_folder(folder: Path) -> None:

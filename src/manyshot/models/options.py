@@ -4,7 +4,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Preset = Literal["full", "lora", "value_only"]
+Preset = Literal[
+    "full",
+    "value_only",
+    "qk_only",
+    "qkv",
+    "attention",
+    "mlp",
+    "lora",
+    "lora_qv",
+    "value_lora",
+    "qk_lora",
+    "qkv_lora",
+    "attention_lora",
+    "mlp_lora",
+]
 # fields of LoraConfig that follow from what is being done here
 OWNED_LORA = ("task_type", "inference_mode", "peft_type", "base_model_name_or_path")
 
@@ -59,9 +73,11 @@ class TuningOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     preset: Preset = "full"
-    """`full`: all; `lora`: low-rank adapters on every linear layer; `value_only`: the value projections."""
+    """The weights themselves: `full`, `value_only`, `qk_only`, `qkv` (projections of attention), `attention` and `mlp` (whole
+    layers). Low-rank adapters: `lora` on every linear layer, `lora_qv` on queries and values (rank 16, alpha 32, dropout .05),
+    `value_lora`, `qk_lora`, `qkv_lora`, `attention_lora`, `mlp_lora`."""
     lora: dict[str, Any] = Field(default_factory=dict)
-    """Any field of peft's LoraConfig: r, lora_alpha, lora_dropout, target_modules, ..."""
+    """Any field of peft's LoraConfig: r, lora_alpha, lora_dropout, ...; target_modules only with the preset `lora`."""
 
     @field_validator("lora")
     @classmethod

@@ -74,6 +74,17 @@ def weigh_row(bounds: np.ndarray, n_tokens: int, options: ObjectiveOptions, *, i
     return RowWeights(weights, shots, 1.0 if options.averaging == "sequence" else denominator, n_answers)
 
 
+def split_denominator(weighed: RowWeights, averaging: str) -> tuple[float, float]:
+    """Return a row's parts of two denominators: of targets without shots before them (and text), and of those with.
+
+    Each kind's loss is then averaged over its own kind, in the manner of the table above.
+    """
+    parts = (weighed.weights[weighed.shots <= 0], weighed.weights[weighed.shots > 0])
+    # per answer, the weights of its tokens add up to a_i; per token, to a_i n_i
+    zero, few = (float((w > 0).any()) if averaging == "sequence" else float(w.sum(dtype=np.float64)) for w in parts)
+    return zero, few
+
+
 def shot_weight(shot: int, n_examples: int, how: str) -> float:
     """Return a_i for the answer with `shot` examples before it, in a row of `n_examples`."""
     if how == "ramp":

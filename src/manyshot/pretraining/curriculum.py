@@ -16,26 +16,30 @@ from manyshot.pretraining.documents import (
     ADJACENT,
     Document,
     Shown,
+    any_frame,
     named_frame,
     pairs,
     periodic,
     phrases,
+    plain_frame,
     separator_frame,
-    topics,
 )
-from manyshot.pretraining.words import Draw
-from manyshot.pretraining.world import KINDS, prose
+from manyshot.pretraining.lines import copied, told_by_a_stem, told_by_a_word
+from manyshot.pretraining.words import Draw, training_word
+from manyshot.pretraining.world import prose
 from manyshot.training import TrainingOptions
 
 Kind = Literal[
     "periodic",
     "phrases",
     "adjacent",
+    "plain",
     "separated",
     "framed",
     "shared_labels",
-    "one_word_topics",
-    "noisy_topics",
+    "told_by_a_word",
+    "told_by_a_stem",
+    "copied",
     "prose",
 ]
 # a target weighs the same wherever it stands
@@ -58,12 +62,17 @@ class StageOptions(BaseModel):
     """Share of rows whose made-up words are single pieces of the vocabulary; in the others they have 1 to 3 syllables."""
     max_items: int | None = Field(default=None, ge=3)
     """Most different keys of a row, or words of a periodic phrase; few at first, or attention never begins to match."""
+    n_words: int | None = Field(default=None, ge=20)
+    """How many of the single-piece words such rows draw from, always the same ones; null takes all. Few at first: matching a
+    word with itself is found sooner among a few hundred than among a thousand."""
     apart: float = Field(default=0.0, ge=0, le=1)
     """Share of the rows of single-piece words in which labels are words that are never keys in such a row."""
     targets: Literal["known", "all"] = "known"
     """Answers that the text determines, or every token of a row."""
     training: TrainingOptions = TrainingOptions()
     """How the optimiser runs."""
+    compile: bool = False
+    """Compile the layers for rows of one width: on a CPU twice as many tokens a second, after a minute or two."""
     muon_lr: float | None = Field(default=None, gt=0)
     """Learning rate of Muon for the matrices between embedding and head; null trains all with `training`'s AdamW."""
 
@@ -121,7 +130,7 @@ def draw_document(
 ) -> Document:
     """Return a document of a kind with `n_examples` examples, its made-up words drawn by `draw`.
 
-    In adjacent and separated pairs labels may come from words of their own. `max_items` bounds how many different keys,
+    Labels may come from words of their own. `max_items` bounds how many different keys,
     or words of a periodic phrase, there are.
     """
     if kind == "periodic":
@@ -130,17 +139,21 @@ def draw_document(
         return phrases(rng, draw, n_examples)
     if kind == "adjacent":
         return pairs(rng, draw, ADJACENT, n_examples, max_items or 8, draw_label=draw_label)
-    if kind == "separated":
-        return pairs(rng, draw, separator_frame(rng), n_examples, max_items or 8, draw_label=draw_label)
+    if kind in ("plain", "separated"):
+        frame = plain_frame(rng) if kind == "plain" else separator_frame(rng)
+        return pairs(rng, draw, frame, n_examples, max_items or 8, draw_label=draw_label)
     if kind == "framed":
-        return pairs(rng, draw, named_frame(rng), n_examples, max_items or 12)
+        return pairs(rng, draw, named_frame(rng), n_examples, max_items or 12, draw_label=draw_label)
     if kind == "shared_labels":
-        frame = separator_frame(rng) if rng.random() < 0.5 else named_frame(rng)
-        return pairs(rng, draw, frame, n_examples, max_items or 16, max_labels=min(8, max_items or 8))
-    if kind in ("one_word_topics", "noisy_topics"):
-        frame = separator_frame(rng) if rng.random() < 0.5 else named_frame(rng)
-        words, noise = (1, 0.0) if kind == "one_word_topics" else (6, 0.3)
-        return topics(rng, KINDS, draw, frame, n_examples, words, noise)
+        return pairs(
+            rng, draw, any_frame(rng), n_examples, max_items or 16, min(8, max_items or 8), draw_label=draw_label
+        )
+    if kind == "told_by_a_word":
+        return told_by_a_word(rng, draw_label or training_word, any_frame(rng), n_examples, max_items or 8)
+    if kind == "told_by_a_stem":
+        return told_by_a_stem(rng, training_word, any_frame(rng), n_examples)
+    if kind == "copied":
+        return copied(rng, any_frame(rng), n_examples)
     return Document([Shown("", prose(rng, n_examples), True)], is_text=True)
 
 

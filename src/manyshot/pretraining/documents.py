@@ -1,4 +1,4 @@
-r"""Documents that can only be told by looking back: keys with labels, recurring phrases, topics. Functions of a generator.
+r"""Documents that can only be told by looking back: keys with labels, recurring phrases. Functions of a generator.
 
 A document is a list of examples, each a prompt and an answer, with the stop text behind every answer. An answer is `known`
 when the text before it determines it:
@@ -8,14 +8,16 @@ when the text before it determines it:
     bako: kalo\nvel: miru\n ...                    pairs in a frame
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from manyshot.pretraining.words import Draw, distinct, training_word
 
-SEPARATORS = (":", " =", " :", ",", " ,", " -", " >", " is", " =>", ";", "\t", " |", " means", ")", " ->", "\n", ".")
-STOPS = ("\n", "\n", "\n", "\n\n", ";", ".", ",", "\n---\n", "\n###\n", " |")
+# none of them stands in a frame of the built-in suite
+SEPARATORS = (":", " =", " :", ",", " ,", " -", " >", " is", " means", ";", "\t", " |", ")", " +", "\n", ".", "")
+STOPS = ("\n", "\n", "\n", "\n\n", ";", ".", ",", "\n* * *\n", "\n%\n", " |")
+_CLOSINGS = {" ": "", " (": ")", " [": "]", " <": ">", ' "': '"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,15 @@ class Frame:
 ADJACENT = Frame(" ", "", " ", "")
 
 
+def plain_frame(rng: Random) -> Frame:
+    """Return a frame with a separator of one sign between key and label, a line each."""
+    return Frame("", rng.choice(SEPARATORS), " ", "\n")
+
+
 def separator_frame(rng: Random) -> Frame:
-    """Return a frame with a short separator between key and label."""
-    return Frame("", rng.choice(SEPARATORS), rng.choice((" ", " ", " ", "")), rng.choice(STOPS))
+    """Return a frame with a short separator between key and label, which may stand in brackets."""
+    opening = rng.choice((" ", " ", " ", *_CLOSINGS))
+    return Frame("", rng.choice(SEPARATORS), opening, _CLOSINGS[opening] + rng.choice(STOPS))
 
 
 def named_frame(rng: Random) -> Frame:
@@ -68,7 +76,13 @@ def named_frame(rng: Random) -> Frame:
         first, second = first.capitalize(), second.capitalize()
     colon = rng.choice((":", ":", ":", " =", " -"))
     joint = rng.choice(("\n", "\n", " ", ", "))
-    return Frame(f"{first}{colon} ", f"{joint}{second}{colon}", " ", rng.choice(STOPS[:8]))
+    opening = rng.choice((" ", " ", " ", *_CLOSINGS))
+    return Frame(f"{first}{colon} ", f"{joint}{second}{colon}", opening, _CLOSINGS[opening] + rng.choice(STOPS[:8]))
+
+
+def any_frame(rng: Random) -> Frame:
+    """Return a frame of either kind."""
+    return separator_frame(rng) if rng.random() < 0.4 else named_frame(rng)
 
 
 def pairs(
@@ -90,36 +104,9 @@ def pairs(
     if max_labels is None:
         labels = [(draw_label or draw)(rng) for _ in keys]
     else:
-        few = distinct(draw, rng, rng.randint(2, max_labels))
+        few = distinct(draw_label or draw, rng, rng.randint(2, max_labels))
         labels = [rng.choice(few) for _ in keys]
     return _listed(rng, [[(key, label)] for key, label in zip(keys, labels, strict=True)], frame, n_examples)
-
-
-def topics(
-    rng: Random,
-    words: Mapping[str, Sequence[str]],
-    draw: Draw,
-    frame: Frame,
-    n_examples: int,
-    max_words: int = 1,
-    noise: float = 0.0,
-) -> Document:
-    """Return words of known topics, each topic under its own made-up label: a label is known once its topic was shown.
-
-    With `max_words` a prompt has that many words at most, each with probability `noise` from anywhere.
-    """
-    chosen = rng.sample(sorted(words), rng.randint(2, min(6, len(words))))
-    labels = distinct(draw, rng, len(chosen))
-    anywhere = [word for group in words.values() for word in group]
-    examples, seen = [], set()
-    for _ in range(n_examples):
-        i = rng.randrange(len(chosen))
-        n = rng.randint(max(1, max_words // 2), max_words)
-        own = words[chosen[i]]
-        key = " ".join(rng.choice(anywhere) if rng.random() < noise else rng.choice(own) for _ in range(n))
-        examples.append(_shown(frame, key, labels[i], i in seen))
-        seen.add(i)
-    return Document(examples, frame.stop)
 
 
 def phrases(rng: Random, draw: Draw, n_examples: int) -> Document:

@@ -10,11 +10,16 @@ import numpy as np
 from manyshot.episodes import answer_labels
 from manyshot.pretraining.curriculum import StageOptions, choose_kind, draw_document
 from manyshot.pretraining.documents import Document
-from manyshot.pretraining.words import Draw, training_word
+from manyshot.pretraining.words import Draw, is_free, training_word
+from manyshot.pretraining.world import SLOTS
 from manyshot.seeds import derive
 
-# the shortest example is a key of one token and a label of one
-MIN_EXAMPLE_TOKENS = 2
+# fewest tokens of an example; elsewhere a key of one token and a label of one
+MIN_EXAMPLE_TOKENS = {"prose": 8, "told_by_a_word": 4, "copied": 6}
+MOST_KNOWN = 50_000
+# share of the rows of made-up words whose keys are words of the small world
+WORLD_KEYS = 0.4
+EVERY_WORD = tuple(dict.fromkeys(word for words in SLOTS.values() for word in words))
 # one word in so many is a label where labels are apart from keys
 LABELS_APART = 6
 
@@ -23,7 +28,7 @@ def one_piece_words(tokenizer: Any) -> list[str]:
     """Return the words that are one token behind a space, in a fixed order."""
     pieces = sorted(tokenizer.get_vocab())
     words = [piece[1:] for piece in pieces if re.fullmatch("\u0120[a-z]{2,}", piece)]
-    return [word for word in words if len(tokenizer(" " + word, add_special_tokens=False)["input_ids"]) == 1]
+    return [word for word in words if is_free(word) and len(tokenizer(" " + word, add_special_tokens=False)["input_ids"]) == 1]
 
 
 def _any_of(words: Sequence[str]) -> Draw:
@@ -40,7 +45,11 @@ class PretrainingRows:
     def __init__(self, stage: StageOptions, tokenizer: Any, n_rows: int, seed: int, draw: Draw = training_word) -> None:
         self.stage, self.n_rows, self.seed, self.draw = stage, n_rows, seed, draw
         self.backend = tokenizer.backend_tokenizer
+        # tokens of texts seen before, for speed alone
+        self._known: dict[str, list[int]] = {}
         self.words = one_piece_words(tokenizer)
+        if stage.n_words is not None and stage.n_words < len(self.words):
+            self.words = sorted(Random(derive(0, "words")).sample(self.words, stage.n_words))
         self.label_words = self.words[::LABELS_APART]
         self.key_words = sorted({*self.words} - {*self.label_words})
 
@@ -54,10 +63,11 @@ class PretrainingRows:
             draw, draw_label = _any_of(self.key_words), _any_of(self.label_words)
         elif one_piece:
             draw = _any_of(self.words)
-        shortest = 8 if kind == "prose" else MIN_EXAMPLE_TOKENS
-        return draw_document(
-            rng, kind, draw, 1 + self.stage.budget_tokens // shortest, draw_label, self.stage.max_items
-        )
+        elif rng.random() < WORLD_KEYS:
+            # known words under made-up labels, as in most tasks
+            draw, draw_label = _any_of(EVERY_WORD), self.draw
+        n_examples = 1 + self.stage.budget_tokens // MIN_EXAMPLE_TOKENS.get(kind, 2)
+        return draw_document(rng, kind, draw, n_examples, draw_label, self.stage.max_items)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -95,5 +105,11 @@ class PretrainingRows:
         return ids, np.array(bounds, np.int64)
 
     def _encode(self, texts: list[str]) -> dict[str, list[int]]:
-        encoded = self.backend.encode_batch_fast(texts, add_special_tokens=False)
-        return {text: encoding.ids for text, encoding in zip(texts, encoded, strict=True)}
+        fresh = [text for text in texts if text not in self._known]
+        if fresh:
+            if len(self._known) > MOST_KNOWN:
+                self._known.clear()
+                fresh = texts
+            # one by one: threads for a dozen short texts cost more than they save
+            self._known |= {text: self.backend.encode(text, add_special_tokens=False).ids for text in fresh}
+        return {text: self._known[text] for text in texts}

@@ -34,7 +34,7 @@ from manyshot.pretraining.optimiser import MuonWithAdamW
 from manyshot.pretraining.rows import PretrainingRows
 from manyshot.pretraining.words import training_word
 from manyshot.seeds import derive
-from manyshot.training import LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
+from manyshot.training import EpisodeCollator, LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
 
 Say = Callable[[str], None]
 
@@ -113,11 +113,17 @@ def _train_stage(
     for line in ignored:
         say(line)
     loaded.model.train()
+    collator = EpisodeCollator(OBJECTIVE, min_width=stage.budget_tokens if stage.compile else 0)
+    if stage.compile:
+        # layer by layer: they share one compilation, and which positions the head reads differs from batch to batch
+        for layer in loaded.model.base_model.layers:
+            layer.compile(dynamic=False)
     trainer = ManyShotTrainer(
         model=loaded.model,
         args=arguments,
         train_dataset=rows,
         objective=OBJECTIVE,
+        data_collator=collator,
         processing_class=loaded.tokenizer,
         optimizers=(_optimiser(stage, loaded.model, arguments), None),
         callbacks=[ProgressLines(say), LogFiles(root, stage.name)],
@@ -130,9 +136,10 @@ def _train_stage(
     append_lines(root / "timings.jsonl", [{"stage": stage.name, "seconds": seconds, "tokens": trainer.meter.n_tokens}])
     say(f"stage {stage.name}: {trainer.meter.n_tokens / 1e6:.1f}M tokens in {seconds / 60:.1f} minutes")
     save(LoadedModel(loaded.model.eval(), loaded.tokenizer, ()), root / "stages" / stage.name)
+    del trainer, loaded
+    gc.collect()
+    loaded = load_model(str(root / "stages" / stage.name))
     fresh = known_accuracy(loaded.model, loaded.tokenizer, stage)
     say(f"stage {stage.name}: known answers right " + "  ".join(f"{kind} {share:.2f}" for kind, share in fresh.items()))
     if probe is not None:
         say(f"stage {stage.name}: {probe(loaded.model, loaded.tokenizer)}")
-    del trainer, loaded
-    gc.collect()

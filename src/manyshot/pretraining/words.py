@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Callable
 from random import Random
 
+from manyshot.tasks.builtin import forbidden_texts
+
 _ONSETS = "b c d f g h j k l m n p r s t v w z bl br ch cl cr dr fl fr gl gr kl kr pl pr qu sh sk sl sm sn sp st th tr".split()
 _VOWELS = "a e i o u a e i o u a e i o u ai au ea ee oa oo ou".split()
 _CODAS = ["", "", "", *"b ck d f g k l m n nd nk p r rk rt s sh sk st t x".split()]
 _EVALUATION_SHARE = 8
+_FORBIDDEN = frozenset(text.lower().rstrip(":") for text in forbidden_texts())
 
 Draw = Callable[[Random], str]
 """Something that draws one word."""
@@ -25,9 +28,14 @@ def is_reserved(word: str) -> bool:
     return hashlib.blake2b(word.encode(), digest_size=2).digest()[0] % _EVALUATION_SHARE == 0
 
 
+def is_free(word: str) -> bool:
+    """Tell whether a text outside the built-in suite may use this word: neither a label of the suite nor in its frames."""
+    return word.lower() not in _FORBIDDEN
+
+
 def training_word(rng: Random, low: int = 1, high: int = 3) -> str:
-    """Return a made-up word that no evaluation uses."""
-    while is_reserved(word := make_word(rng, low, high)):
+    """Return a made-up word that no evaluation uses and the built-in suite does not."""
+    while is_reserved(word := make_word(rng, low, high)) or not is_free(word):
         pass
     return word
 

@@ -1,70 +1,121 @@
-"""A small world in plain English: some people, places and kinds of things, and prose about them. Seeded, no files."""
+"""Plain text about the built-in suite's small world: its words with their kinds, sentences, prose. Seeded, no files.
+
+Words of a kind stand together here, so that a model learns which do. No text asks, sorts, counts or answers: what the
+suite's tasks do with the words is for the tasks alone to show.
+"""
 
 from collections.abc import Mapping, Sequence
 from random import Random
 
-KINDS: Mapping[str, Sequence[str]] = {
-    "animal": "cat dog horse cow sheep goat duck hen fox wolf bear hare mouse frog owl pig".split(),
-    "fruit": "apple pear plum cherry grape lemon melon peach fig lime orange banana".split(),
-    "tool": "hammer saw spade rake drill axe knife brush broom needle ladder rope".split(),
-    "food": "bread soup rice cake cheese egg butter honey salt sugar pie bean".split(),
-    "cloth": "hat coat shoe sock shirt scarf glove dress belt boot cap".split(),
-    "vehicle": "car bus train boat ship bike truck plane cart sled".split(),
-    "room": "kitchen garden barn attic cellar hall garage office shop school".split(),
-    "colour": "red blue green yellow black white brown pink grey purple".split(),
-    "weather": "rain snow wind fog storm frost sun cloud hail thunder".split(),
-    "plant": "tree grass rose moss fern oak pine bush reed clover".split(),
-    "body": "hand foot arm leg head nose ear eye knee back".split(),
-    "music": "drum flute harp violin piano horn bell guitar song tune".split(),
+from manyshot.tasks.builtin import suite_vocabulary
+
+_VOCABULARY = suite_vocabulary()
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(word for words in parts.values() for word in words) for kind, parts in _VOCABULARY["words"].items()
 }
-PEOPLE = "anna ben carla david emma felix grace henry iris jack kate leo mary nina oscar paul rosa sam tom vera".split()
-PLACES = "river lake hill forest market bridge tower station farm beach village island road park mill".split()
-GOOD = "good happy warm bright kind clean fresh calm lovely quick".split()
-BAD = "bad sad cold dark cruel dirty stale loud awful slow".split()
-_NUMBERS = "one two three four five six seven eight nine ten".split()
+"""Kind -> words of every part of the suite."""
+THING_KINDS: tuple[str, ...] = tuple(kind for kinds in _VOCABULARY["thing_kinds"].values() for kind in kinds)
+"""Kinds of things, such as `fish`; the other kinds are what sentences need: persons, places, colours ..."""
+NUMBERS: tuple[str, ...] = tuple(map(str, range(1, 61)))
+ADJECTIVES: tuple[str, ...] = tuple(w for kind in ("good", "bad", "big", "small", "plain") for w in WORDS[kind])
+THINGS: tuple[str, ...] = tuple(word for kind in THING_KINDS for word in WORDS[kind])
+SLOTS: Mapping[str, Sequence[str]] = {
+    "person": WORDS["person"],
+    "place": WORDS["place"],
+    "colour": WORDS["colour"],
+    "deed": WORDS["deed"],
+    "adjective": ADJECTIVES,
+    "thing": THINGS,
+    "number": NUMBERS[1:40],
+}
+"""What a sentence has places for -> the words that may stand there."""
+_SENTENCES = (
+    "{person} {deed} the {thing}",
+    "{person} {deed} the {adjective} {thing}",
+    "{person} {deed} the {colour} {thing} near the {place}",
+    "{person} was in the {place} with {person2}",
+    "{person} has the {adjective} {thing}",
+    "{person} has {number} coins for the {thing}",
+    "the {adjective} {thing} is in the {place}",
+    "the {colour} {thing} costs {number} coins",
+    "the {thing} of {person} is {colour}",
+    "the {thing} and the {thing2} are {adjective}",
+    "the {thing} was {adjective} and {person} was {adjective2}",
+    "the {adjective} {colour} {thing}",
+    "in the {place} {person} had the {thing}, the {thing2} and the {thing3}",
+    "because the {place} was {adjective}, {person} took the {thing}",
+    "{thing} {thing2} {thing3}",
+    "{person}, {thing}, {thing2}",
+    "{person} got the {thing} for {number} coins",
+)
+
+
+def sentence(rng: Random, slot: str | None = None, word: str | None = None) -> str:
+    """Return a sentence without a full stop; with `slot` one that has that place, and `word` stands there.
+
+    No other place holds a word of that slot's kind.
+    """
+    patterns = [s for s in _SENTENCES if slot is None or (f"{{{slot}}}" in s and f"{{{slot}2}}" not in s)]
+    pattern = rng.choice(patterns)
+    chosen: dict[str, str] = {}
+    for name in SLOTS:
+        if f"{{{name}" in pattern:
+            first, second, third = rng.sample(SLOTS[name], 3)
+            chosen |= {name: first, f"{name}2": second, f"{name}3": third}
+    if slot is not None and word is not None:
+        chosen[slot] = word
+    return pattern.format(**chosen)
 
 
 def prose(rng: Random, n_sentences: int) -> str:
-    """Return sentences about two or three people who keep doing things with the same few objects.
-
-    What was said of a person stays true within the text, so that its end can be told from its beginning.
-    """
-    people = [name.capitalize() for name in rng.sample(PEOPLE, rng.randint(2, 3))]
-    facts = {name: _Facts(rng) for name in people}
-    return " ".join(
-        _sentence(rng, name := rng.choice(people), facts[name], rng.choice(people)) for _ in range(n_sentences)
-    )
+    """Return sentences about two or three people and things of a few kinds, with what stays true of them told again."""
+    people = rng.sample(WORDS["person"], rng.randint(2, 3))
+    facts = {person: _Facts(rng) for person in people}
+    said = []
+    for _ in range(n_sentences):
+        person = rng.choice(people)
+        said.append(_told(rng, person, facts[person], rng.choice(people)))
+    text = " ".join(said)
+    return text[0].upper() + text[1:]
 
 
 class _Facts:
-    """What is so about one person."""
+    """What is so about one person: things of one kind, a place, a colour, a mood."""
 
     def __init__(self, rng: Random) -> None:
-        self.pet = rng.choice(KINDS["animal"])
-        self.colour = rng.choice(KINDS["colour"])
-        self.cloth = rng.choice(KINDS["cloth"])
-        self.food = rng.choice((*KINDS["food"], *KINDS["fruit"]))
-        self.tool = rng.choice((*KINDS["tool"], *KINDS["music"]))
-        self.place = rng.choice((*PLACES, *KINDS["room"]))
-        self.number = rng.randint(2, 9)
-        self.mood = rng.choice((*GOOD, *BAD))
+        self.kind = rng.choice(THING_KINDS)
+        self.things = rng.sample(WORDS[self.kind], 4)
+        self.place = rng.choice(WORDS["place"])
+        self.colour = rng.choice(WORDS["colour"])
+        self.mood = rng.sample(WORDS[rng.choice(("good", "bad"))], 3)
+        self.size = rng.sample(WORDS[rng.choice(("big", "small"))], 2)
+        self.plain = rng.choice(WORDS["plain"])
+        self.number = rng.randint(2, 40)
 
 
-def _sentence(rng: Random, name: str, facts: _Facts, other: str) -> str:
-    n, weather = facts.number, rng.choice(KINDS["weather"])
+def _told(rng: Random, name: str, f: _Facts, other: str) -> str:
+    one, two, three = rng.sample(f.things, 3)
+    mood, mood2 = rng.sample(f.mood, 2)
+    deed, deed2 = rng.sample(WORDS["deed"], 2)
     return rng.choice(
         (
-            f"{name} has a {facts.colour} {facts.cloth}.",
-            f"The {facts.pet} of {name} is {facts.mood}.",
-            f"{name} lives near the {facts.place}.",
-            f"{name} went to the {facts.place} with the {facts.pet}.",
-            f"There was {weather} over the {facts.place}, and {name} took the {facts.tool}.",
-            f"{name} likes {facts.food}, but {other} does not want {facts.food}.",
-            f"{name} gave {other} {_NUMBERS[n - 1]} of the {n + 3} coins and kept 3.",
-            f"Every day {name} wears the {facts.colour} {facts.cloth}.",
-            f"{name} uses the {facts.tool} and sings to the {facts.pet}.",
-            f"Because of the {weather}, {name} stayed at the {facts.place} and ate {facts.food}.",
-            f"{other} asked {name} about the {facts.tool}.",
-            f"{name} said that the {facts.food} was {rng.choice((*GOOD, *BAD))}.",
+            f"{name} likes the {one}, the {two} and the {three}.",
+            f"{name} {deed} the {one} and the {two}.",
+            f"{_a(one)} is {_a(f.kind)}, and so is {_a(two)}.",
+            f"every {f.kind} is {mood} to {name}: {one}, {two}, {three}.",
+            f"{name} has {_a(f.colour)} {one} in the {f.place}.",
+            f"the {f.place} of {name} is {mood} and {mood2}.",
+            f"the {one} is {f.size[0]}, {f.size[1]} and {f.plain}.",
+            f"{name} {deed} the {f.colour} {one}, then {deed2} it in the {f.place}.",
+            f"{name} was {mood} and {mood2} in the {f.place}.",
+            f"{name} sold {_a(one)} to {other} at {f.number} coins.",
+            f"{other} and {name} were in the {f.place}.",
+            f"{name}, who is {mood}, {deed} {_a(f.kind)}.",
+            f"from {f.number} up to {f.number + 3} the rooms are {f.colour}.",
         )
     )
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"

@@ -9,6 +9,7 @@ from manyshot.files import read_json, read_lines, write_text
 from manyshot.records import read_predictions
 from manyshot.reporting.examples import example_table
 from manyshot.reporting.figures import shot_curves, training_loss
+from manyshot.reporting.stress import stress_table
 from manyshot.reporting.tables import Table, cost_table, count_tasks, curve_tables, family_table, task_table
 
 _TEMPLATE = """<!doctype html>
@@ -64,6 +65,7 @@ def write_report(folder: str | Path) -> Path:
         *curve_tables(summary),
         family_table(summary),
         task_table(summary),
+        stress_table(summary),
         cost_table(summary),
     ]
     tables.append(example_table(read_predictions(folder)))

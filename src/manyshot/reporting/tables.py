@@ -73,6 +73,19 @@ def task_table(summary: Mapping[str, Any]) -> Table:
     return Table("by task", ("task", "shots", "floor", *methods), tuple(rows))
 
 
+def paired_table(summary: Mapping[str, Any]) -> Table | None:
+    """Return a study's differences between methods on the same queries and demonstrations, by shots, with intervals."""
+    paired = summary.get("paired") or {}
+    shots = list(dict.fromkeys(k for by_shots in paired.values() for k in by_shots))
+    if not shots:
+        return None
+    rows = []
+    for name, by_shots in paired.items():
+        cells = [f"{by_shots[k]['mean']:+.3f} {_interval(by_shots[k]['ci95'])}" if k in by_shots else "" for k in shots]
+        rows.append((name.replace("-", " − "), *cells))
+    return Table("differences on held-out tasks, paired", ("methods", *(f"{k} shots" for k in shots)), tuple(rows))
+
+
 def cost_table(summary: Mapping[str, Any]) -> Table | None:
     """Return what each method consumed and what it did to general text."""
     fields = {

@@ -4,20 +4,26 @@ from manyshot.tasks.corpus import Corpus, open_corpus
 from manyshot.tasks.folder import is_task_folder, load_task, save_task
 from manyshot.tasks.leaks import Leak, drop_leaks, find_leaks, refuse_leaks
 from manyshot.tasks.options import SuiteOptions
+from manyshot.tasks.rows import Columns
 from manyshot.tasks.suite import Suite, load_tasks, open_suite
+from manyshot.tasks.tables import Table, open_table
 from manyshot.tasks.task import METRICS, Example, Metric, Task
-from manyshot.tasks.template import Template, default_template
+from manyshot.tasks.template import Chat, Template, as_chat, default_template
 
 __all__ = [
     "METRICS",
+    "Chat",
+    "Columns",
     "Corpus",
     "Example",
     "Leak",
     "Metric",
     "Suite",
     "SuiteOptions",
+    "Table",
     "Task",
     "Template",
+    "as_chat",
     "default_template",
     "drop_leaks",
     "find_leaks",
@@ -26,6 +32,7 @@ __all__ = [
     "load_tasks",
     "open_corpus",
     "open_suite",
+    "open_table",
     "refuse_leaks",
     "save_task",
 ]

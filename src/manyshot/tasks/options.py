@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from manyshot.tasks.template import Chat
+
 
 class SuiteOptions(BaseModel):
     """Where the tasks are."""
@@ -15,3 +17,6 @@ class SuiteOptions(BaseModel):
     leaks: Literal["error", "drop", "report"] = "error"
     """What to do when a held-out or dev task shares texts with a training task: stop, leave out such training rows, or
     only list them."""
+    chat: Chat | None = None
+    """Show tasks as conversations, through the model's own chat template, with the instruction in a `system` turn or at the
+    head of every `user` turn; null is plain text. A task whose template says so itself is shown as it says."""

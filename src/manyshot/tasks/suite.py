@@ -2,13 +2,14 @@
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from manyshot.errors import ManyshotError, TaskError, nearest
 from manyshot.files import read_json
 from manyshot.tasks.folder import is_task_folder, load_task
 from manyshot.tasks.task import Task
+from manyshot.tasks.template import Chat
 
 # split of a suite -> the name under which its scores are reported
 ROLES = {"train": "seen", "dev": "dev", "held_out": "held_out", "near": "near"}
@@ -21,12 +22,14 @@ class Suite:
 
     `splits` names the parts: `train` is trained on, `dev` steers, `held_out` is read once for the report, `near` is
     held out but has a twin in training, `general` is mixed in. Other names are selections of those.
-    `share_texts` groups tasks made from the same texts: none may be held out against another.
+    `share_texts` groups tasks made from the same texts: none may be held out against another. `chat` shows all tasks as
+    conversations.
     """
 
     root: Path
     splits: dict[str, tuple[str, ...]]
     share_texts: tuple[tuple[str, ...], ...] = ()
+    chat: Chat | None = None
     _loaded: dict[str, Task] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -60,7 +63,7 @@ class Suite:
         paths = list(paths)
         for path in paths:
             if path not in self._loaded:
-                self._loaded[path] = load_task(self.root / path)
+                self._loaded[path] = load_task(self.root / path, chat=self.chat)
         tasks = [self._loaded[path] for path in paths]
         _refuse_duplicate_names(tasks, [str(self.root / path) for path in paths])
         return tasks
@@ -74,9 +77,15 @@ class Suite:
         return next((role for split, role in ROLES.items() if path in self.splits.get(split, ())), "held_out")
 
 
-def open_suite(path: str | Path) -> Suite:
-    """Open a suite: a folder with suite.json, one task folder, or a folder of task folders (all of them to train on)."""
-    root = Path(path)
+def open_suite(path: str | Path, *, chat: Chat | None = None) -> Suite:
+    """Open a suite: a folder with suite.json, one task folder, or a folder of task folders (all of them to train on).
+
+    `chat` shows its tasks as conversations, through the chat template of whichever model reads them.
+    """
+    return replace(_open(Path(path)), chat=chat)
+
+
+def _open(root: Path) -> Suite:
     if root.name == "suite.json":
         root = root.parent
     if (root / "suite.json").is_file():

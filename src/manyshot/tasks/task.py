@@ -58,7 +58,7 @@ class Task:
                 f'task "{self.name}", {split} example {number}: output "{example.output}" is not among its '
                 f"{len(self.labels)} labels{nearest(example.output, self.labels)}; mend the row or the list of labels"
             )
-        if self.template.stop in self.template.render_answer(example.output):
+        if self.template.refuses(example.output):
             raise TaskError(
                 f'task "{self.name}", {split} example {number}: the stop text {self.template.stop!r} stands inside the '
                 f"answer {example.output[:60]!r}; choose another template.stop"
@@ -73,4 +73,5 @@ class Task:
             *(self.labels or ()),
             str(len(self.train)),
             *rows,
+            *([f"chat: {template.chat}"] if template.chat is not None else []),
         )

@@ -6,12 +6,17 @@ A plain episode is one header and then, for each example, three pieces that are 
     Input: Where is Belize located ?\nOutput:               prompt   )
      location                                               answer   ) once an example
     \n                                                      stop     )
+
+A chat template has the same fields, but a model's own chat template puts its marks around them: the header becomes the
+system turn (or heads every user turn), the prompt a user turn, the answer an assistant turn.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from manyshot.errors import TaskError
 
+Chat = Literal["system", "user"]
 ONE_LINE_STOP = "\n"
 MANY_LINES_STOP = "\n###\n"
 
@@ -23,14 +28,21 @@ class Template:
     The answer carries its own leading space, because that is how a byte-level tokenizer joins it to the prompt. The
     stop text ends every answer: it is trained, scored and stopped on. End-of-sequence only ends a row, since between
     demonstrations it is foreign to every pretrained base.
+
+    `chat` says where the header goes in a conversation, `system` or `user`; None is plain text. In a conversation the model's
+    chat template ends the answers, so `stop` is not used, and texts lose surrounding white space, as most chat templates
+    take it off.
     """
 
     header: str = "{instruction}\n"
     prompt: str = "Input: {input}\nOutput:"
     answer: str = " {output}"
     stop: str = ONE_LINE_STOP
+    chat: Chat | None = None
 
     def __post_init__(self) -> None:
+        if self.chat is not None and self.chat not in get_args(Chat):
+            raise TaskError(f"template.chat is {self.chat!r}; it says where the instruction goes: system or user")
         for field in ("header", "prompt", "answer", "stop"):
             if not isinstance(getattr(self, field), str):
                 raise TaskError(f"template.{field} is {getattr(self, field)!r}; it must be text")
@@ -54,9 +66,13 @@ class Template:
         """Return the answer without its stop text."""
         return self.answer.replace("{output}", output)
 
+    def refuses(self, output: str) -> bool:
+        """Tell whether the stop text stands inside the answer, which would end too early."""
+        return self.chat is None and self.stop in self.render_answer(output)
+
     def parse_answer(self, generated: str) -> str:
         """Return the output that a generated text stands for: cut at the stop text, freed from the answer's frame."""
-        text = generated.split(self.stop, 1)[0]
+        text = generated if self.chat is not None else generated.split(self.stop, 1)[0]
         before, after = self.answer.split("{output}", 1)
         return text.strip().removeprefix(before.strip()).removesuffix(after.strip()).strip()
 
@@ -64,3 +80,15 @@ class Template:
 def default_template(outputs: list[str]) -> Template:
     """Return the default template with the stop text that these outputs allow."""
     return Template(stop=MANY_LINES_STOP if any("\n" in output for output in outputs) else ONE_LINE_STOP)
+
+
+def as_chat(template: Template, chat: Chat) -> Template:
+    """Return the template for conversations: turns say who speaks, so the default words around texts are left out.
+
+    A task's own words stay, and so does its own choice of `chat`.
+    """
+    if template.chat is not None:
+        return template
+    plain, bare = Template(), {"prompt": "{input}", "answer": "{output}"}
+    unchanged = {field: text for field, text in bare.items() if getattr(template, field) == getattr(plain, field)}
+    return replace(template, chat=chat, stop=ONE_LINE_STOP, **unchanged)

@@ -4,6 +4,8 @@ from manyshot.training.callbacks import LogFiles, ProgressLines
 from manyshot.training.checkpoints import newest_complete, why_incomplete
 from manyshot.training.collation import EpisodeCollator
 from manyshot.training.options import TrainingOptions, make_arguments
+from manyshot.training.ranks import Ranks
+from manyshot.training.stopwatch import Stopwatch
 from manyshot.training.trainer import ManyShotTrainer
 
 __all__ = [
@@ -11,6 +13,8 @@ __all__ = [
     "LogFiles",
     "ManyShotTrainer",
     "ProgressLines",
+    "Ranks",
+    "Stopwatch",
     "TrainingOptions",
     "make_arguments",
     "newest_complete",

@@ -5,6 +5,12 @@
     shot_buckets  (row, token)  0: no example before the answer, b: 2^(b-1) .. 2^b - 1 examples; -1 elsewhere
     denominator   (row,)        each row's part of the global denominator
 
+and with preservation terms
+
+    kl_input      (row, token)  whether the prediction made at token t is held to the start's
+    kl_icl        (row, token)  the same for answers of general rows
+    zero_shot_denominator, few_shot_denominator  (row,)
+
 No attention mask: under causal attention nothing looks at padding on the right, and without one attention stays fast.
 """
 
@@ -14,32 +20,42 @@ from typing import Any
 import numpy as np
 import torch
 
-from manyshot.objectives import ObjectiveOptions, weigh_row
+from manyshot.objectives import (
+    ObjectiveOptions,
+    RowWeights,
+    answer_positions,
+    input_positions,
+    split_denominator,
+    weigh_row,
+)
 
 
 class EpisodeCollator:
     """Pads rows and weighs their answers under an objective.
 
     Rows of EpisodeDataset are weighed by their bounds. Rows of any other dataset need `input_ids` and `labels`: each run
-    of labels other than -100 counts as one answer.
+    of labels other than -100 counts as one answer. Batches are as wide as their longest row, but no narrower than
+    `min_width` tokens: a compiled model wants one shape.
     """
 
-    def __init__(self, objective: ObjectiveOptions, pad_id: int = 0) -> None:
-        self.objective, self.pad_id = objective, pad_id
+    def __init__(self, objective: ObjectiveOptions, pad_id: int = 0, min_width: int = 0) -> None:
+        self.objective, self.pad_id, self.min_width = objective, pad_id, min_width
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad and weigh the rows of one batch."""
-        width = max(len(row["input_ids"]) for row in rows)
+        width = max(self.min_width, *(len(row["input_ids"]) for row in rows))
         ids = np.full((len(rows), width), self.pad_id, np.int64)
         weights = np.zeros((len(rows), width), np.float32)
         buckets = np.full((len(rows), width), -1, np.int64)
         denominators = np.zeros(len(rows), np.float64)
         n_answers = np.zeros(len(rows), np.int64)
         n_tokens = np.zeros(len(rows), np.int64)
+        more = self._preservation_columns(len(rows), width)
         for i, row in enumerate(rows):
             n = len(row["input_ids"])
             bounds = row["bounds"] if "bounds" in row else bounds_of_labels(np.asarray(row["labels"]))
             weighed = weigh_row(np.asarray(bounds), n, self.objective, is_text=bool(row.get("is_text", False)))
+            weighed = self._preserve(more, i, row, np.asarray(bounds), weighed)
             ids[i, :n], weights[i, :n] = row["input_ids"], weighed.weights
             buckets[i, :n] = np.where(weighed.shots >= 0, shot_bucket(weighed.shots), -1)
             denominators[i], n_answers[i], n_tokens[i] = weighed.denominator, weighed.n_answers, n
@@ -50,7 +66,35 @@ class EpisodeCollator:
             "denominator": torch.from_numpy(denominators.astype(np.float32)),
             "n_answers": torch.from_numpy(n_answers),
             "n_tokens": torch.from_numpy(n_tokens),
+            **{name: torch.from_numpy(column) for name, column in more.items()},
         }
+
+    def _preservation_columns(self, n_rows: int, width: int) -> dict[str, np.ndarray]:
+        terms = self.objective.preservation
+        masks = [name for name in ("kl_input", "kl_icl") if getattr(terms, name) is not None]
+        sums = ["zero_shot_denominator", "few_shot_denominator"] if terms.few_shot_aux is not None else []
+        columns = {name: np.zeros((n_rows, width), bool) for name in masks}
+        return {**columns, **{name: np.zeros(n_rows, np.float32) for name in sums}}
+
+    def _preserve(
+        self, columns: dict[str, np.ndarray], i: int, row: dict[str, Any], bounds: np.ndarray, weighed: RowWeights
+    ) -> RowWeights:
+        """Fill in row i of the columns; return its weights, which are zero for a general row that is only held."""
+        terms, ids = self.objective.preservation, np.asarray(row["input_ids"])
+        is_general = bool(row.get("is_general", False))
+        if terms.kl_icl is not None and is_general:
+            columns["kl_icl"][i, : len(ids)] = answer_positions(bounds, len(ids))
+            if not terms.kl_icl.train_general:
+                weighed = RowWeights(np.zeros_like(weighed.weights), weighed.shots, 0.0, 0)
+        if terms.kl_input is not None and not (is_general and not weighed.n_answers):
+            n_targets = int((weighed.weights > 0).sum())
+            columns["kl_input"][i, : len(ids)] = input_positions(
+                ids, bounds, n_targets, self.objective.scope, terms.kl_input
+            )
+        if terms.few_shot_aux is not None:
+            zero, few = split_denominator(weighed, self.objective.averaging)
+            columns["zero_shot_denominator"][i], columns["few_shot_denominator"][i] = zero, few
+        return weighed
 
 
 def bounds_of_labels(labels: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ class Meter:
         self.n_tokens = 0
         self.n_answers = 0
         self._sums: torch.Tensor | None = None
+        self._terms: dict[str, torch.Tensor] = {}
         self._window_tokens = 0
         self._window_answers = 0
         self._since = time.perf_counter()
@@ -37,8 +38,13 @@ class Meter:
         self._sums[0].index_add_(0, place, nll.detach().float())
         self._sums[1].index_add_(0, place, torch.ones_like(nll, dtype=torch.float32))
 
+    def add_term(self, name: str, total: torch.Tensor, n: int) -> None:
+        """Add a preservation term: its sum over n positions, before its weight."""
+        pair = torch.stack([total.detach().float(), torch.tensor(float(n), device=total.device)])
+        self._terms[name] = self._terms[name] + pair if name in self._terms else pair
+
     def read(self) -> dict[str, float]:
-        """Return loss by shots (nats a token) and speed since the last reading, and start a new one."""
+        """Return loss by shots (nats a token), means of terms and speed since the last reading, and start a new one."""
         now = time.perf_counter()
         seconds = max(now - self._since, 1e-9)
         out: dict[str, float] = {
@@ -52,7 +58,11 @@ class Meter:
             for bucket, (total, n) in enumerate(zip(sums, counts, strict=True)):
                 if n:
                     out[f"loss_shots_{bucket_name(bucket)}"] = round(total / n, 6)
-        self._sums = None
+        for name, pair in self._terms.items():
+            total, n = pair.tolist()
+            if n:
+                out[name] = round(total / n, 6)
+        self._sums, self._terms = None, {}
         self._window_tokens = self._window_answers = 0
         self._since = now
         return out

@@ -31,6 +31,11 @@ DEFAULTS: dict[str, Any] = {
     "save_total_limit": 2,
     "report_to": [],
 }
+# fields that transformers has renamed, newer name first: either may be written, and the installed version gets its own
+RENAMED = (
+    ("activation_checkpointing", "gradient_checkpointing"),
+    ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"),
+)
 
 
 class TrainingOptions(BaseModel):
@@ -39,12 +44,16 @@ class TrainingOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     args: dict[str, Any] = Field(default_factory=dict)
-    """Any field of transformers.TrainingArguments: max_steps, learning_rate, per_device_train_batch_size, bf16, fsdp, ..."""
+    """Any field of transformers.TrainingArguments: max_steps, learning_rate, per_device_train_batch_size, bf16, fsdp, ...
+    `activation_checkpointing` may also be written by its name before transformers 5.23, `gradient_checkpointing`."""
 
     @field_validator("args")
     @classmethod
     def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
-        known = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+        known = _known_fields().union(*RENAMED)
+        for newer, older in RENAMED:
+            if newer in value and older in value:
+                raise ValueError(f'"{newer}" and "{older}" are two names of one field; leave the second out')
         for key in value:
             if key in OWNED:
                 raise ValueError(f'"{key}" is not yours to set ({OWNED[key]}); leave it out')
@@ -62,6 +71,10 @@ def make_arguments(options: TrainingOptions, output_dir: str | Path, seed: int) 
     import torch
 
     fields: dict[str, Any] = {**DEFAULTS, "seed": seed % 2**31, "disable_tqdm": True, **options.args}
+    for newer, older in RENAMED:
+        written, wanted = (older, newer) if newer in _known_fields() else (newer, older)
+        if written in fields:
+            fields[wanted] = fields.pop(written)
     if not torch.accelerator.is_available():
         fields.setdefault("use_cpu", True)
         has_bf16 = cpu_has_bf16()
@@ -80,6 +93,10 @@ def make_arguments(options: TrainingOptions, output_dir: str | Path, seed: int) 
         )
     except (TypeError, ValueError, ImportError) as error:
         raise RecipeError(f"training.args: {str(error).splitlines()[0]}") from None
+
+
+def _known_fields() -> set[str]:
+    return {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
 
 
 def cpu_has_bf16() -> bool:

@@ -8,16 +8,19 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainingArguments
 
+from manyshot.errors import RecipeError
 from manyshot.files import read_json, write_json
-from manyshot.objectives import ObjectiveOptions, keep_mask, target_nll
+from manyshot.objectives import ObjectiveOptions, keep_mask, target_nll, zero_and_few_shot
 from manyshot.training.checkpoints import newest_complete, rotate, seal
 from manyshot.training.collation import EpisodeCollator
 from manyshot.training.meter import Meter
+from manyshot.training.preserving import KL_TERMS, Preservation
 
 METER_FILE = "meter.json"
 STAGING = ".staging"
 # columns of a batch that are the objective's, not the model's
-_OURS = ("loss_weights", "shot_buckets", "denominator", "n_answers", "n_tokens", "labels", "bounds", "is_text")
+_COUNTS = ("denominator", "n_tokens", "n_answers", *KL_TERMS, "zero_shot_denominator", "few_shot_denominator")
+_OURS = (*_COUNTS, "loss_weights", "shot_buckets", "labels", "bounds", "is_text", "is_general")
 
 
 class ManyShotTrainer(Trainer):
@@ -52,40 +55,76 @@ class ManyShotTrainer(Trainer):
         )
         # the loss is divided by the whole batch's denominator, accumulation steps and ranks included
         self.loss_is_scaled_for_ga = True
+        self._counts: dict[str, float] = {}
+        self.preservation = Preservation(self.objective.preservation, self._start_of_training(), self.meter)
+
+    def _start_of_training(self) -> Any:
+        terms = self.objective.preservation
+        if (terms.needs_reference or terms.l2_sp is not None) and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            raise RecipeError(
+                "objective.preservation: the start of a model that is sharded over devices cannot be kept; train without "
+                "fsdp and deepspeed, or leave kl_input, kl_icl and l2_sp out"
+            )
+        return self.model
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
         """Return the averaging's denominator over accumulation steps and ranks. Private in transformers; see its tests."""
         if not batch_samples:
             return None
+        keys = [key for key in _COUNTS if key in batch_samples[0]]
         sums = torch.tensor(
-            [sum(float(b[key].sum()) for b in batch_samples) for key in ("denominator", "n_tokens", "n_answers")],
+            [sum(float(b[key].sum()) for b in batch_samples) for key in keys],
             dtype=torch.float64,
         ).to(device, torch.float64 if device.type != "mps" else torch.float32)
         if self.args.world_size > 1:
             sums = self.accelerator.reduce(sums, reduction="sum")
-        denominator, n_tokens, n_answers = (float(value) for value in sums)
-        self.meter.count(int(n_tokens), int(n_answers))
-        return torch.tensor(denominator, device=device)
+        self._counts = {key: float(value) for key, value in zip(keys, sums, strict=True)}
+        self.meter.count(int(self._counts["n_tokens"]), int(self._counts["n_answers"]))
+        return torch.tensor(self._counts["denominator"], device=device)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return sum(weight * -log p) over the global denominator."""
-        weights, buckets = inputs["loss_weights"], inputs["shot_buckets"]
-        ids, keep = inputs["input_ids"], keep_mask(weights)
-        denominator = inputs["denominator"].sum() if num_items_in_batch is None else num_items_in_batch
-        outputs = model(
-            **{key: value for key, value in inputs.items() if key not in _OURS}, logits_to_keep=keep, use_cache=False
-        )
-        target = weights[:, 1:] > 0
-        logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])  # (target, vocab)
-        nll = target_nll(logits, ids[:, 1:][target])
+        """Return sum(weight * -log p) over the global denominator, in training with the preservation terms."""
+        ids, target = inputs["input_ids"], keep_mask(inputs["loss_weights"])
+        columns = {key: value for key, value in inputs.items() if key not in _OURS}
+        is_training = num_items_in_batch is not None
+        # an evaluation is the loss of the answers alone
+        held = self.preservation.positions(inputs) if is_training else {}
+        kept = torch.stack([target, *held.values()]).any(0) if held else target
+        outputs = model(**columns, logits_to_keep=kept, use_cache=False)
+        logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])  # (kept, vocab)
+        target = target[:, :-1]  # (row, token - 1): the last token predicts nothing
+        nll = target_nll(logits[keep_mask(inputs["loss_weights"])[kept]] if held else logits, ids[:, 1:][target])
+        buckets = inputs["shot_buckets"][:, 1:][target]
         if model.training:
-            self.meter.add_losses(nll, buckets[:, 1:][target])
-        loss = (nll * weights[:, 1:][target]).sum() / denominator
-        if num_items_in_batch is not None:
-            # data-parallel ranks average their gradients; the sum over ranks is wanted
-            loss = loss * self.accelerator.num_processes
+            self.meter.add_losses(nll, buckets)
+        weighed = nll * inputs["loss_weights"][:, 1:][target]
+        if not is_training:
+            loss = weighed.sum() / inputs["denominator"].sum()
+            return (loss, outputs) if return_outputs else loss
+        step = (self.state.global_step, self.state.max_steps)
+        few_shot = self.preservation.few_shot_weight(*step)
+        if few_shot is None:
+            # a batch may consist of general rows that are only held
+            loss = weighed.sum() / torch.as_tensor(num_items_in_batch, device=weighed.device).clamp(min=1e-12)
+        else:
+            parts = (self._counts["zero_shot_denominator"], self._counts["few_shot_denominator"])
+            loss = zero_and_few_shot(weighed, buckets > 0, parts, few_shot)
+        if held:
+
+            def start_logits(wanted: torch.Tensor) -> torch.Tensor:
+                # not through DDP: ranks whose rows have no such positions do not take part
+                own = self.accelerator.unwrap_model(model)
+                return self.preservation.start_logits(own, columns, wanted, self.accelerator.autocast())
+
+            loss = loss + self.preservation.divergences(logits, kept, held, self._counts, step, start_logits)
+        # data-parallel ranks average their gradients; the sum over ranks is wanted
+        loss = loss * self.accelerator.num_processes
+        distance = self.preservation.distance(step)
+        if distance is not None:
+            # of the parameters and not of the batch: once a step, whatever its accumulation
+            loss = loss + distance / self.current_gradient_accumulation_steps
         return (loss, outputs) if return_outputs else loss
 
     def prediction_step(

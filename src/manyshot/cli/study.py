@@ -1,0 +1,59 @@
+"""`manyshot study`: methods compared on equal terms, resumable."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+study = typer.Typer(no_args_is_help=True, help="Compare methods on equal terms; every training is resumed or skipped.")
+
+
+@study.command()
+def ladder(
+    preset: Annotated[str, typer.Option(help="demo, smoke, tiny, real, or a .yaml file.")] = "smoke",
+    out: Annotated[Path, typer.Option(help="The study's folder; an existing one of the same preset is resumed.")] = Path(
+        "runs/ladder"
+    ),
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated, instead of the preset's.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Comma-separated, instead of the preset's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List a command for each training and stop.")] = False,
+    only: Annotated[str | None, typer.Option(help="Carry out this one training of --dry-run and stop.")] = None,
+) -> None:
+    """Tune one model by several methods on equal tokens and judge them on seen and held-out tasks."""
+    from manyshot.cli.console import quiet_libraries, say, split_list, split_numbers
+    from manyshot.errors import RecipeError, nearest
+    from manyshot.studies import Ladder, load_preset
+
+    quiet_libraries()
+    chosen = load_preset(
+        preset, seeds=split_numbers(seeds) if seeds else None, methods=split_list(methods) if methods else None
+    )
+    job_list = Ladder(chosen, out, say)
+    if dry_run or only:
+        # trainings of the report follow the learning rates, which those of the grid decide
+        jobs = job_list.grid() or job_list.finals()
+        names = {job.name: job for job in jobs}
+        if only is None:
+            same = f"--preset {preset} --out {out}" + (f" --seeds {seeds}" if seeds else "")
+            same += f" --methods {methods}" if methods else ""
+            for name in names:
+                say(f"manyshot study ladder {same} --only {name}")
+            return
+        if only not in names:
+            raise RecipeError(f'no training is called "{only}"{nearest(only, names)}; --dry-run lists them')
+        job_list.train(names[only])
+        return
+    say(f"preset {preset}: {chosen.cost}")
+    report(job_list.execute(), out)
+
+
+def report(result: dict, out: Path) -> None:
+    """Print a study's tables and write its page."""
+    from manyshot.cli.console import say, show
+    from manyshot.reporting import cost_table, curve_tables, paired_table, write_report
+
+    page = write_report(out)
+    for table in [*curve_tables(result), paired_table(result), cost_table(result)]:
+        if table is not None:
+            show(table)
+    say(f"report: {page}")

@@ -1,0 +1,175 @@
+"""Table: rows of a jsonl, csv or parquet file as they stand there. A faulty row is handed on as its fault, not raised.
+
+So one reader can stop at the first fault and another can name them all.
+"""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from manyshot.errors import TaskError
+
+FILE_KINDS = (".jsonl", ".csv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows with named fields, and the names behind integer labels. Can be iterated over again and again."""
+
+    place: str
+    """File, or data set and split: what stands before `:NUMBER` when a row is named."""
+    columns: tuple[str, ...]
+    """Names of the fields; empty where the file has no head (jsonl)."""
+    label_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column -> names of its integers 0, 1, 2, ... (a ClassLabel of `datasets`)."""
+    source: Any = None
+    """What `rows` reads: a path, or a `datasets.Dataset`."""
+
+    def rows(self) -> Iterator[tuple[int, Any]]:
+        """Yield (number, row or TaskError): a line of a text file, else the row's number, both from 1."""
+        if not isinstance(self.source, Path):
+            yield from enumerate(self.source, start=1)
+        elif self.source.suffix == ".jsonl":
+            yield from _jsonl_rows(self.source)
+        elif self.source.suffix == ".csv":
+            yield from _csv_rows(self.source)
+        else:
+            yield from _parquet_rows(self.source)
+
+
+def open_table(path: str | Path) -> Table:
+    """Open a .jsonl, .csv or .parquet file; raises TaskError where there is none or its head cannot be read."""
+    file = Path(path)
+    if file.suffix not in FILE_KINDS:
+        raise TaskError(
+            f"{file}: rows are read from {', '.join(FILE_KINDS)}; a data set on the Hub is written hub:NAME"
+        )
+    if not file.is_file():
+        raise TaskError(f"{file}: no such file")
+    if file.suffix == ".parquet":
+        return _open_parquet(file)
+    columns = _csv_head(file) if file.suffix == ".csv" else ()
+    return Table(str(file), columns, source=file)
+
+
+def import_extra(name: str, purpose: str) -> Any:
+    """Import a package of the `data` extra, or say how to get it."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise TaskError(
+            f'{purpose} needs the package {name.split(".")[0]}; install it with: pip install "manyshot[data]"'
+        ) from None
+
+
+def _jsonl_rows(file: Path) -> Iterator[tuple[int, Any]]:
+    with file.open("rb") as lines:
+        for number, raw in enumerate(lines, start=1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if line.strip():
+                    yield number, json.loads(line)
+            except UnicodeDecodeError:
+                yield number, TaskError(f"{file}:{number}: not UTF-8 text; save it as UTF-8")
+            except json.JSONDecodeError as error:
+                yield (
+                    number,
+                    TaskError(
+                        f"{file}:{number}: not valid JSON ({error.msg} at column {error.colno}); "
+                        "every line must be one JSON object"
+                    ),
+                )
+
+
+def _csv_records(file: Path) -> Iterator[tuple[int, int, list[str] | csv.Error]]:
+    """Yield (first line, last line, fields or error) of each record; blank lines are none."""
+    data = file.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TaskError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
+    # the module's own limit refuses long texts
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        first = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # the reader goes on at the next line
+            yield first, max(first, reader.line_num), error
+            continue
+        if record:
+            yield first, reader.line_num, record
+
+
+def _csv_head(file: Path) -> tuple[str, ...]:
+    for first, _, head in _csv_records(file):
+        if isinstance(head, csv.Error):
+            raise TaskError(f"{file}:{first}: not valid CSV ({head})")
+        if len(set(head)) < len(head):
+            raise TaskError(f"{file}:{first}: the head {head} names a column twice; give each a name of its own")
+        return tuple(head)
+    raise TaskError(f"{file}: holds no examples; the first line names the columns")
+
+
+def _csv_rows(file: Path) -> Iterator[tuple[int, Any]]:
+    head: list[str] | None = None
+    for first, last, record in _csv_records(file):
+        lines = "" if first == last else f" (the row goes on to line {last})"
+        if isinstance(record, csv.Error):
+            yield first, TaskError(f"{file}:{first}: not valid CSV ({record}){lines}")
+        elif head is None:
+            head = record
+        elif len(record) != len(head):
+            yield (
+                first,
+                TaskError(
+                    f"{file}:{first}: {len(record)} fields where the head names {len(head)}{lines}; "
+                    "quote texts that hold a comma"
+                ),
+            )
+        else:
+            yield first, dict(zip(head, record, strict=True))
+
+
+def _open_parquet(file: Path) -> Table:
+    parquet = import_extra("pyarrow.parquet", "reading parquet files")
+    try:
+        schema = parquet.read_schema(file)
+    except (OSError, ValueError) as error:
+        raise TaskError(f"{file}: not a parquet file ({' '.join(str(error).split())[:120]})") from None
+    return Table(str(file), tuple(schema.names), _names_in(schema.metadata or {}), file)
+
+
+def _names_in(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    """Return the label names that `datasets` leaves in a file's metadata."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        return {}
+    return {
+        column: tuple(feature["names"])
+        for column, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+    }
+
+
+def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
+    parquet = import_extra("pyarrow.parquet", "reading parquet files")
+    number = 0
+    with parquet.ParquetFile(file) as opened:
+        for batch in opened.iter_batches():
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
