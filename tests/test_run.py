@@ -1,8 +1,9 @@
-"""A run's account of time, kept over interruptions."""
+"""A run's account of time and of what it has read, kept over interruptions."""
 
 import pytest
 
 from manyshot.files import read_json, read_lines
+from manyshot.recipe import make_recipe
 from manyshot.run import Run
 from manyshot.training import stopwatch
 from tests.small_run import make_suite, recipe
@@ -68,3 +69,21 @@ def test_a_model_that_is_made_again_from_its_last_checkpoint_does_not_count_twic
     assert seconds(folder) == 4 * A_STEP
     lines = [row for _, row in read_lines(folder / "timings.jsonl")]
     assert sum(row.get("done", False) for row in lines) == 1
+
+
+def test_held_out_tasks_are_counted_as_read_by_the_base_and_by_the_tuned_model(suite, tmp_path):
+    Run(recipe(suite), tmp_path / "run").execute()
+    assert read_json(tmp_path / "run" / "manifest.json")["held_out_reads"] == 2
+    Run(recipe(suite), tmp_path / "run").execute()
+    assert read_json(tmp_path / "run" / "manifest.json")["held_out_reads"] == 2
+
+
+def test_rows_longer_than_the_model_was_made_for_are_said(suite, tmp_path):
+    """128 tokens a row: one model was made for 100, the other for 4096."""
+    for window, said in ((100, True), (4096, False)):
+        value = recipe(suite, steps=1).model_dump(mode="json")
+        value["model"]["scratch"]["config"]["max_position_embeddings"] = window
+        value["evaluation"].update(shots=[0], draws=1, limit=1)
+        lines = []
+        Run(make_recipe(value), tmp_path / str(window), lines.append).train()
+        assert any("rows are up to 128 tokens long, and the model was made for 100" in line for line in lines) is said

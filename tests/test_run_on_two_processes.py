@@ -29,7 +29,7 @@ def runs(tmp_path_factory):
     }
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     script = ["-m", "tests.small_run", str(suite), str(root / "two"), "1"]
-    done = subprocess.run([*launch, *script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run([*launch, *script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
     Run(recipe(suite, rows=2), root / "one").execute()
     return root

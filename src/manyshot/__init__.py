@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from manyshot.episodes import EpisodeDataset, EpisodeOptions, MixOptions
     from manyshot.errors import ManyshotError
     from manyshot.evaluation import EvaluationOptions
+    from manyshot.exporting import to_icl_format
     from manyshot.inference import PrimedTask, Reader
     from manyshot.judging import evaluate
     from manyshot.models import ModelOptions, TuningOptions, load_model, prepare_tuning
@@ -35,6 +36,7 @@ _PLACES = {
     "manyshot.objectives": ("ObjectiveOptions",),
     "manyshot.inference": ("PrimedTask", "Reader"),
     "manyshot.evaluation": ("EvaluationOptions",),
+    "manyshot.exporting": ("to_icl_format",),
     "manyshot.training": ("EpisodeCollator", "ManyShotTrainer", "TrainingOptions", "make_arguments"),
     "manyshot.recipe": ("Recipe", "load_recipe", "make_recipe"),
     "manyshot.judging": ("evaluate",),
@@ -73,6 +75,7 @@ __all__ = [
     "open_suite",
     "prepare_tuning",
     "save_task",
+    "to_icl_format",
 ]
 
 

@@ -56,6 +56,15 @@ class StageOptions(BaseModel):
     training: TrainingOptions = TrainingOptions()
     """How the optimiser runs."""
 
+    @model_validator(mode="after")
+    def _general_rows_where_they_are_needed(self) -> "StageOptions":
+        mix, is_general = self.data.mix, self.data.general is not None and self.data.mix.general != 0
+        if mix.general and not is_general:
+            raise ValueError(f"data.mix.general is {mix.general}, but there are no general tasks; set data.general")
+        if self.objective.preservation.kl_icl is not None and not is_general:
+            raise ValueError("objective.preservation.kl_icl holds answers of general rows; set data.general")
+        return self
+
 
 class TextProbeOptions(BaseModel):
     """Plain text whose bits per byte are reported before and after."""

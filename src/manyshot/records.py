@@ -23,6 +23,8 @@ SUMMARY = "summary.json"
 # what is known of a method besides its scores, kept until the summary is made
 EXTRAS = "extras.json"
 CURVES = "curves.jsonl"
+# a few queries of a study with prompt and answers, for its page
+EXAMPLES = "examples.json"
 RETENTION = "retention.json"
 REPORT = "report.html"
 FIGURES = "figures"

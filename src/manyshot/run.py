@@ -13,13 +13,14 @@ from manyshot.evaluation import Benchmark, bits_per_byte, cells_of, summarise
 from manyshot.files import append_lines, json_line, read_json, read_lines, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
-from manyshot.models import LoadedModel, load_model, make_model, prepare_tuning
+from manyshot.models import LoadedModel, context_window, load_model, make_model, prepare_tuning
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
 from manyshot.seeds import derive
-from manyshot.stage_data import build_dataset, general_tasks, recipe_texts
+from manyshot.stage_data import build_dataset, build_probe, general_tasks, guard_tasks, recipe_texts
 from manyshot.tasks import Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
 from manyshot.training import (
+    Guard,
     LogFiles,
     ManyShotTrainer,
     ProgressLines,
@@ -53,11 +54,11 @@ class Run:
             self._follow(training)
             return read_json(self.folder / records.SUMMARY)
         log, extras = CellLog(self.folder), self._extras()
-        manifest = self._manifest(judged)
+        self._describe(judged)
         if recipe.evaluation.base is None:
             self._judge("base", self._start_model, judged, log, extras, foreign=recipe.model.scratch is None)
         for number, stage in enumerate(recipe.stages):
-            place = self._train_if_missing(number, training, manifest)
+            place = self._train_if_missing(number, training)
             if stage.name == recipe.evaluation.base:
                 self._judge("base", lambda place=place: load_model(str(place)), judged, log, extras)
         self._judge("tuned", lambda: load_model(str(self.folder / records.MODEL)), judged, log, extras)
@@ -74,9 +75,9 @@ class Run:
         if not self.ranks.is_main:
             self._follow(training)
             return self._extras()["tuned"]
-        manifest = self._manifest(judged)
+        self._describe(judged)
         for number in range(len(self.recipe.stages)):
-            self._train_if_missing(number, training, manifest)
+            self._train_if_missing(number, training)
         extras = self._extras()
         extras.setdefault("tuned", {}).update(self._consumed())
         write_json(self.folder / records.EXTRAS, extras)
@@ -93,13 +94,13 @@ class Run:
         else:
             self.say = lambda line: None
         training, judged = self._training(), self._judged()
-        self._check_leaks(training, judged)
+        self._check_leaks(training, judged + self._guarding(training))
         return training, judged
 
     def _follow(self, training: TrainingTasks) -> None:
         """Train along with the first process, and wait for what it does besides."""
         for number in range(len(self.recipe.stages)):
-            self._train_if_missing(number, training, {})
+            self._train_if_missing(number, training)
         self.ranks.wait()
 
     # ---- data
@@ -115,6 +116,17 @@ class Run:
         if stage.data.mix.text >= 1:
             return []
         return self.suite.load(self.suite.select(stage.data.tasks))
+
+    def _guarding(self, training: TrainingTasks) -> list[tuple[Task, str]]:
+        """Return the tasks that guards probe and that are not judged; no training task may share their texts either."""
+        judged = set(self.suite.select(self.recipe.evaluation.tasks))
+        tasks = [
+            task
+            for stage in self.recipe.stages
+            for task in guard_tasks(stage.training.guard, self.suite, training[stage.name])
+        ]
+        known = {task.name for task in self.suite.load(judged)}
+        return [(task, "dev") for task in {t.name: t for t in tasks}.values() if task.name not in known]
 
     def _judged(self) -> list[tuple[Task, str]]:
         paths = self.suite.select(self.recipe.evaluation.tasks)
@@ -164,7 +176,7 @@ class Run:
 
     # ---- training
 
-    def _train_if_missing(self, number: int, training: TrainingTasks, manifest: dict[str, Any]) -> Path:
+    def _train_if_missing(self, number: int, training: TrainingTasks) -> Path:
         """Train a stage unless its model is there; return the model's folder."""
         stage = self.recipe.stages[number]
         last = number == len(self.recipe.stages) - 1
@@ -174,12 +186,10 @@ class Run:
         # the first process has measured and saved what the stage starts from, and none has begun to train
         self.ranks.wait()
         if not place.is_dir():
-            self._train(stage, training, self._model_before(number), place, manifest)
+            self._train(stage, training, self._model_before(number), place)
         return place
 
-    def _train(
-        self, stage: StageOptions, training: TrainingTasks, loaded: LoadedModel, place: Path, manifest: dict[str, Any]
-    ) -> None:
+    def _train(self, stage: StageOptions, training: TrainingTasks, loaded: LoadedModel, place: Path) -> None:
         tasks, general = training[stage.name], training[f"{stage.name}/general"]
         for note in loaded.notes:
             self.say(note)
@@ -189,7 +199,10 @@ class Run:
         dataset = build_dataset(stage, tasks, loaded.tokenizer, self.recipe.seed, _rows_needed(arguments), general)
         for name, n in dataset.dropped.items():
             self.say(f"{name}: {n} examples are longer than {stage.data.episodes.budget_tokens} tokens and left out")
-        manifest.setdefault("stages", {})[stage.name] = {
+        budget, window = stage.data.episodes.budget_tokens, context_window(loaded.model)
+        if window is not None and budget > window:
+            self.say(f"stage {stage.name}: rows are up to {budget} tokens long, and the model was made for {window}")
+        described = {
             "trained_parameters": tuned.n_trained,
             "parameters": tuned.n_parameters,
             "dropped_examples": dataset.dropped,
@@ -199,16 +212,24 @@ class Run:
         for line in ignored:
             self.say(line)
         if self.ranks.is_main:
+            # read anew: the base's reading of held-out tasks has been counted in it
+            manifest = read_json(self.folder / records.MANIFEST)
+            manifest.setdefault("stages", {})[stage.name] = described
             write_json(self.folder / records.MANIFEST, manifest)
             self._forget_logs_after(stage.name, int(resume.name.split("-")[1]) if resume else 0)
         stopwatch = Stopwatch(self.folder, stage.name)
+        guards, guard = [], stage.training.guard
+        if guard is not None:
+            probe = build_probe(guard, guard_tasks(guard, self.suite, tasks), loaded.tokenizer, self.recipe.seed)
+            kept = Path(str(arguments.output_dir))
+            guards = [Guard(probe, guard, self.folder, kept, stage=stage.name, say=self.say)]
         trainer = ManyShotTrainer(
             model=tuned.model,
             args=arguments,
             train_dataset=dataset,
             objective=stage.objective,
             processing_class=loaded.tokenizer,
-            callbacks=[ProgressLines(self.say), LogFiles(self.folder, stage.name), stopwatch],
+            callbacks=[ProgressLines(self.say), LogFiles(self.folder, stage.name), stopwatch, *guards],
         )
         _silence(trainer)
         if resume:
@@ -296,13 +317,10 @@ class Run:
             "seconds": round(sum(row["seconds"] for row in clocked), 1),
         }
 
-    def _manifest(self, judged: Sequence[tuple[Task, str]]) -> dict[str, Any]:
+    def _describe(self, judged: Sequence[tuple[Task, str]]) -> None:
         place = self.folder / records.MANIFEST
-        if place.is_file():
-            return read_json(place)
-        manifest = describe(judged, self.recipe.evaluation, self.recipe.seed, self.recipe.hash)
-        write_json(place, manifest)
-        return manifest
+        if not place.is_file():
+            write_json(place, describe(judged, self.recipe.evaluation, self.recipe.seed, self.recipe.hash))
 
     def _count_held_out_read(self, judged: Sequence[tuple[Task, str]]) -> None:
         """Count in the manifest how often held-out tasks were read: once a model is the honest number."""

@@ -1,16 +1,22 @@
-"""What a stage trains on: its rows, and the texts that a new tokenizer is trained on. Joins recipe, tasks and episodes."""
+"""What a stage trains on and is guarded by: its rows, its probe, and the texts that a new tokenizer is trained on."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from manyshot.episodes import EpisodeDataset
+from manyshot.errors import RecipeError
+from manyshot.evaluation import Benchmark, EvaluationOptions
+from manyshot.inference import Reader
 from manyshot.models import load_tokenizer, train_tokenizer
 from manyshot.objectives import target_spans
 from manyshot.recipe import Recipe, StageOptions
+from manyshot.records import CellLog
 from manyshot.seeds import derive
-from manyshot.tasks import Chat, Corpus, Task, open_corpus, open_suite
+from manyshot.tasks import Chat, Corpus, Suite, Task, open_corpus, open_suite
+from manyshot.training import GuardOptions
 
 
 def general_tasks(stage: StageOptions, chat: Chat | None = None) -> list[Task]:
@@ -54,6 +60,33 @@ def build_dataset(
         general=general_tasks(stage) if general is None else general,
         labels_of=labels_of,
     )
+
+
+def guard_tasks(guard: GuardOptions | None, suite: Suite, trained: Sequence[Task]) -> list[Task]:
+    """Return the tasks that a guard probes. RecipeError for a task that is held out, or that is trained on."""
+    if guard is None:
+        return []
+    paths = suite.select(guard.tasks)
+    own = {task.name for task in trained}
+    for path, task in zip(paths, suite.load(paths), strict=True):
+        split = next((s for s in ("held_out", "near") if path in suite.splits.get(s, ())), None)
+        if split or task.name in own:
+            why = f"is in the split {split}, which must not steer" if split else "is trained on"
+            raise RecipeError(f'training.guard.tasks: "{path}" {why}; name dev tasks')
+    return suite.load(paths)
+
+
+def build_probe(guard: GuardOptions, tasks: Sequence[Task], tokenizer: Any, seed: int) -> Callable[[Any], float]:
+    """Return what a guard measures: a model's score less the floor at `guard.shots` demonstrations, mean over tasks."""
+    options = EvaluationOptions(tasks=["*"], shots=[guard.shots], draws=guard.draws, limit=guard.limit)
+
+    def probe(model: Any) -> float:
+        with tempfile.TemporaryDirectory() as scratch:
+            log = CellLog(scratch)
+            Benchmark(tasks, options, log, seed=derive(seed, "guard")).run("probe", Reader(model, tokenizer))
+        return float(np.mean([score.score - score.floor for score in log.scores]))
+
+    return probe
 
 
 def recipe_texts(recipe: Recipe) -> Iterator[str]:

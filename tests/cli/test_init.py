@@ -118,6 +118,14 @@ def test_conversations_are_taken_without_naming_their_column(tmp_path):
     assert task.template.stop not in "a0\nb"
 
 
+def test_a_task_for_a_chat_model_says_so_itself_so_that_every_verb_agrees(table, tmp_path):
+    options = ("--skip-bad-rows", "--chat", "system", "--instruction", "Name the colour.")
+    call("init", table, *COLUMNS, "--out", tmp_path / "made", *options)
+    task = load_task(tmp_path / "made")
+    assert (task.template.chat, task.template.prompt, task.instruction) == ("system", "{input}", "Name the colour.")
+    assert load_task(tmp_path / "made", chat="user") == task
+
+
 def test_a_data_set_with_a_test_split_keeps_it(tmp_path, monkeypatch):
     import datasets
 

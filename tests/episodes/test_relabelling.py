@@ -135,7 +135,7 @@ def test_more_labels_than_symbols_are_refused():
 
 
 def test_shares_beyond_one_are_refused():
-    with pytest.raises(ValidationError, match="symbols is 0.6 and flipped 0.5"):
+    with pytest.raises(ValidationError, match=r"symbols is 0\.6 and flipped 0\.5"):
         MixOptions(symbols=0.6, flipped=0.5)
 
 

@@ -142,6 +142,26 @@ def test_a_saved_task_is_read_back_equal(tmp_path_factory, pools, name, instruct
     assert load_task(save_task(task, tmp_path_factory.mktemp("saved") / "t")) == task
 
 
+@pytest.mark.parametrize("chat", ["system", "user"])
+def test_a_saved_conversation_is_read_back_equal(tmp_path, chat):
+    template = Template(prompt="{input}?", answer="{output}", chat=chat)
+    task = Task("t", "f", "Do.", "f1", None, [Example("a", "b\nc")], [], template)
+    assert load_task(save_task(task, tmp_path / "t")) == task
+
+
+def test_a_conversation_needs_no_words_around_its_texts_and_no_stop(tmp_path):
+    template = load_task(folder(tmp_path / "t", [("q", "a\nb")], template={"chat": "system"})).template
+    assert (template.prompt, template.answer, template.chat) == ("{input}", "{output}", "system")
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [({"chat": "system", "stop": "\n"}, "both chat and stop"), ({"chat": "yes"}, "template.chat is 'yes'")],
+)
+def test_a_conversation_that_makes_no_sense_is_refused(tmp_path, template, says):
+    assert says in refusal(folder(tmp_path / "t", template=template))
+
+
 def test_a_task_saved_without_queries_over_one_with_queries_has_none(tmp_path):
     many = Task("t", "f", "", "f1", None, EXAMPLES, EXAMPLES)
     save_task(many, tmp_path / "t")

@@ -188,3 +188,11 @@ def test_a_missing_folder_is_refused(tmp_path):
 def test_a_folder_without_tasks_is_refused(tmp_path):
     message = refusal(tmp_path)
     assert message.startswith(f"{tmp_path}: no task folders below it")
+
+
+def test_a_suite_of_conversations_shows_every_task_so_but_those_that_say_otherwise(tmp_path):
+    folder(tmp_path / "plain")
+    folder(tmp_path / "own", template={"chat": "user"})
+    shown = {task.name: task.template.chat for task in open_suite(tmp_path, chat="system").load(["plain", "own"])}
+    assert shown == {"plain": "system", "own": "user"}
+    assert open_suite(tmp_path).load(["plain"])[0].template.chat is None

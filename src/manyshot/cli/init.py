@@ -36,6 +36,12 @@ def init(
     instruction: Annotated[str, typer.Option(help="One sentence that says what to do, put before the examples.")] = "",
     metric: Annotated[str | None, typer.Option(help="How answers are scored; chosen by the outputs.")] = None,
     model: Annotated[str, typer.Option(help="The model that the recipe tunes.")] = BUNDLED,
+    chat: Annotated[
+        str | None,
+        typer.Option(
+            help="For a chat model: show the task as a conversation, the instruction in a system or user turn."
+        ),
+    ] = None,
     train_split: Annotated[str | None, typer.Option(help="Split of a data set to train on.")] = None,
     test_split: Annotated[str | None, typer.Option(help="Split of a data set to score on.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split into train and test.")] = 0,
@@ -81,6 +87,7 @@ def init(
         metric=metric,  # type: ignore[arg-type]
         instruction=instruction,
         source=source if source.startswith("hub:") else Path(source).name,
+        chat=chat,  # type: ignore[arg-type]
     )
     save_task(task, folder)
     write_text(folder / "recipe.yaml", _recipe(task, model))

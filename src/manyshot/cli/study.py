@@ -11,9 +11,9 @@ study = typer.Typer(no_args_is_help=True, help="Compare methods on equal terms; 
 @study.command()
 def ladder(
     preset: Annotated[str, typer.Option(help="demo, smoke, tiny, real, or a .yaml file.")] = "smoke",
-    out: Annotated[Path, typer.Option(help="The study's folder; an existing one of the same preset is resumed.")] = Path(
-        "runs/ladder"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="The study's folder; an existing one of the same preset is resumed.")
+    ] = Path("runs/ladder"),
     seeds: Annotated[str | None, typer.Option(help="Comma-separated, instead of the preset's.")] = None,
     methods: Annotated[str | None, typer.Option(help="Comma-separated, instead of the preset's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List a command for each training and stop.")] = False,

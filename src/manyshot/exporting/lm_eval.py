@@ -26,6 +26,10 @@ def export_lm_eval(task: Task, demonstrations: Sequence[Example], folder: str | 
     """
     if not task.test:
         raise TaskError(f'task "{task.name}" has no test examples; the harness needs them')
+    if task.template.chat is not None:
+        raise TaskError(
+            f'task "{task.name}" is shown as a conversation; the harness is given plain text, leave out chat'
+        )
     folder = Path(folder)
     name = f"manyshot_{task.name}"
     for split, examples in (("test", task.test), ("fewshot", demonstrations or task.train[:1])):

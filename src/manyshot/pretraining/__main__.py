@@ -1,4 +1,4 @@
-"""Command line of pretraining: `python -m manyshot.pretraining train RECIPE FOLDER`, then `known`, `probe` or `pack`."""
+"""Command line of pretraining: `python -m manyshot.pretraining train RECIPE FOLDER`, then `known`, `probe`, `dev` or `pack`."""
 
 import argparse
 import sys
@@ -30,12 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     probe.add_argument("--templates", nargs="+", default=None)
     probe.add_argument("--one-piece", action="store_true", help="words that are one token (seen in training)")
     probe.add_argument("--json", default=None, help="also write the cells to this file")
+    dev = verbs.add_parser("dev", help="scores by shots on the built-in suite's dev tasks that need demonstrations")
+    dev.add_argument("model")
+    dev.add_argument("--draws", type=int, default=3)
     pack = verbs.add_parser("pack", help="write a model's weights as bfloat16, to be shipped")
     pack.add_argument("model")
     pack.add_argument("folder")
     options = parser.parse_args(argv)
     try:
-        return {"train": _train, "known": _known, "probe": _probe, "pack": _pack}[options.verb](options)
+        return {"train": _train, "known": _known, "probe": _probe, "dev": _dev, "pack": _pack}[options.verb](options)
     except ManyshotError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,10 +59,26 @@ def _train(options: argparse.Namespace) -> int:
 
 def _short_probe(model: Any, tokenizer: Any) -> str:
     from manyshot.inference import Reader
+    from manyshot.pretraining.dev_curve import dev_curve
     from manyshot.pretraining.probe import probe
 
-    cells = probe(Reader(model, tokenizer), labels=(4,), shots=(0, 8, 32), n_tasks=12)
-    return "  ".join(f"{c.template} k={c.shots} {c.accuracy:.2f}" for c in cells)
+    cells = probe(Reader(model, tokenizer), labels=(4,), shots=(8, 32), n_tasks=8)
+    recall = "  ".join(f"{c.template} k={c.shots} {c.accuracy:.2f}" for c in cells)
+    return f"recall [{recall}]  dev tasks [{_in_a_line(dev_curve(model, tokenizer)['mean'])}]"
+
+
+def _in_a_line(curve: dict[int, float]) -> str:
+    return "  ".join(f"{k}: {score:.2f}" for k, score in curve.items())
+
+
+def _dev(options: argparse.Namespace) -> int:
+    from manyshot.models import load_model
+    from manyshot.pretraining.dev_curve import dev_curve
+
+    loaded = load_model(options.model)
+    for name, curve in dev_curve(loaded.model, loaded.tokenizer, draws=options.draws, limit=40).items():
+        print(f"{name:24} {_in_a_line(curve)}")
+    return 0
 
 
 def _known(options: argparse.Namespace) -> int:

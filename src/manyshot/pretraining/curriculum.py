@@ -67,6 +67,8 @@ class StageOptions(BaseModel):
     word with itself is found sooner among a few hundred than among a thousand."""
     apart: float = Field(default=0.0, ge=0, le=1)
     """Share of the rows of single-piece words in which labels are words that are never keys in such a row."""
+    n_label_words: int | None = Field(default=None, ge=8)
+    """How many words are labels in those rows, always the same ones; null takes one in six."""
     targets: Literal["known", "all"] = "known"
     """Answers that the text determines, or every token of a row."""
     training: TrainingOptions = TrainingOptions()

@@ -1,8 +1,8 @@
 r"""Documents whose prompts are whole lines: one word of each tells the label, or the answer stands in it in brackets.
 
-    Anna sold the red cup: kalo           the word behind "the" tells it, told by which lines came before
-    Ben sold the red hat: miru
-    Eva kept the old cup: kalo            known
+Anna sold the red cup: kalo           the word behind "the" tells it, told by which lines came before
+Ben sold the red hat: miru
+Eva kept the old cup: kalo            known
 """
 
 from collections.abc import Sequence

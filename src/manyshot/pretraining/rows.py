@@ -28,7 +28,11 @@ def one_piece_words(tokenizer: Any) -> list[str]:
     """Return the words that are one token behind a space, in a fixed order."""
     pieces = sorted(tokenizer.get_vocab())
     words = [piece[1:] for piece in pieces if re.fullmatch("\u0120[a-z]{2,}", piece)]
-    return [word for word in words if is_free(word) and len(tokenizer(" " + word, add_special_tokens=False)["input_ids"]) == 1]
+    return [
+        word
+        for word in words
+        if is_free(word) and len(tokenizer(" " + word, add_special_tokens=False)["input_ids"]) == 1
+    ]
 
 
 def _any_of(words: Sequence[str]) -> Draw:
@@ -51,6 +55,8 @@ class PretrainingRows:
         if stage.n_words is not None and stage.n_words < len(self.words):
             self.words = sorted(Random(derive(0, "words")).sample(self.words, stage.n_words))
         self.label_words = self.words[::LABELS_APART]
+        if stage.n_label_words is not None:
+            self.label_words = self.label_words[:: max(1, len(self.label_words) // stage.n_label_words)]
         self.key_words = sorted({*self.words} - {*self.label_words})
 
     def document(self, n: int) -> Document:

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from manyshot.records import Prediction
 from manyshot.reporting.tables import Table
 
+# whose answers are shown, where there are several methods
+_SHOWN = ("tuned", "manyicl")
+
 
 def example_table(predictions: Sequence[Prediction], n_tasks: int = 12) -> Table | None:
     """Return, for the last method at its largest number of shots, one right and one wrong answer a task."""
     if not predictions:
         return None
-    method = predictions[-1].method if "tuned" not in {p.method for p in predictions} else "tuned"
+    methods = {p.method for p in predictions}
+    method = next((name for name in _SHOWN if name in methods), predictions[-1].method)
     rows = []
     most = max(p.shots for p in predictions)
     tasks = list(dict.fromkeys(p.task for p in predictions))[:n_tasks]

@@ -10,7 +10,15 @@ from manyshot.records import read_predictions
 from manyshot.reporting.examples import example_table
 from manyshot.reporting.figures import shot_curves, training_loss
 from manyshot.reporting.stress import stress_table
-from manyshot.reporting.tables import Table, cost_table, count_tasks, curve_tables, family_table, task_table
+from manyshot.reporting.tables import (
+    Table,
+    cost_table,
+    count_tasks,
+    curve_tables,
+    family_table,
+    paired_table,
+    task_table,
+)
 
 _TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -25,6 +33,8 @@ table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabu
 th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #e4e6ea; text-align: left; vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; } td { white-space: nowrap; }
 td.long { white-space: normal; min-width: 12rem; }
+pre { background: #f6f7f9; padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; font-size: .84rem; line-height: 1.45; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; } h3 .sub { font-weight: 400; }
 code { background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px; font-size: .85em; }
 </style></head><body>
 <h1>{{ title }}</h1>
@@ -35,7 +45,16 @@ code { background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px; font-size:
 {% for row in table.rows %}<tr>
 {% for cell in row %}<td{% if cell | length > 40 %} class="long"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
-{% endfor %}<h2>how to read this</h2>
+{% endfor %}{% if worked %}<h2>worked examples</h2>
+<p class="sub">The first query of three tasks that nothing was tuned on, as every method was asked it.</p>
+{% for example in worked %}
+<h3>{{ example.task }} <span class="sub">{{ example.family }}, {{ example.shots }} demonstrations</span></h3>
+<pre>{{ example.prompt }}</pre>
+<div class="scroll"><table><thead><tr><th>asked for</th>
+{% for name in example.answers %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+<tbody><tr><td>{{ example.target }}</td>
+{% for answer in example.answers.values() %}<td>{{ answer }}</td>{% endfor %}</tr></tbody></table></div>
+{% endfor %}{% endif %}<h2>how to read this</h2>
 <p>A score is the task's own metric, 0 to 1. A curve is the mean over families of the mean over tasks, always of the same
 tasks. Brackets and bands are 95 % bootstrap intervals over queries with tasks and demonstrations fixed; dashed lines and
 “worst draw” show the choice of demonstrations that did worst. The floor is what always giving the most frequent label
@@ -63,6 +82,7 @@ def write_report(folder: str | Path) -> Path:
         write_text(folder / records.FIGURES / f"{figure['name']}.svg", figure["svg"] + "\n")
     tables: list[Table | None] = [
         *curve_tables(summary),
+        paired_table(summary),
         family_table(summary),
         task_table(summary),
         stress_table(summary),
@@ -74,6 +94,7 @@ def write_report(folder: str | Path) -> Path:
         title=f"{folder.resolve().name}: in-context learning by number of shots",
         subtitle=_subtitle(summary, manifest),
         figures=figures,
+        worked=read_json(folder / records.EXAMPLES) if (folder / records.EXAMPLES).is_file() else [],
         tables=[table for table in tables if table is not None],
         made_with=", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items()),
     )

@@ -31,7 +31,8 @@ def curve_tables(summary: Mapping[str, Any]) -> list[Table]:
                 rows.append((name, *cells, f"{method['worst_draw'][group][shots[-1]]:.3f}"))
         for name, groups in summary.get("differences", {}).items():
             if group in groups:
-                cells = [f"{groups[group][k]['mean']:+.3f} {_interval(groups[group][k]['ci95'])}" for k in shots]
+                points = [groups[group].get(k) for k in shots]
+                cells = [f"{p['mean']:+.3f} {_interval(p['ci95'])}" if p else "" for p in points]
                 rows.append((name, *cells, ""))
         head = ("method", *(f"{k} shots" for k in shots), f"worst draw at {shots[-1]}" if shots else "")
         tables.append(Table(f"{group.replace('_', ' ')} ({count_tasks(n_tasks)})", head, tuple(rows)))

@@ -1,6 +1,6 @@
 """The ladder: one model tuned by several methods on equal tokens, judged side by side. Resumable; skips what is done.
 
-FOLDER/preset.yaml            the resolved preset
+FOLDER/recipe.yaml            the resolved preset
 FOLDER/runs/METHOD-lrL-seedS  a run folder a training
 FOLDER/dev/                   scores on dev tasks by METHOD@L, which learning rates are chosen from
 FOLDER/                       a run folder of all methods: scores, predictions, summary.json, report.html
@@ -17,12 +17,13 @@ import numpy as np
 
 from manyshot import records
 from manyshot.evaluation import Benchmark, EvaluationOptions, bits_per_byte, summarise
-from manyshot.files import read_json, write_json
+from manyshot.files import read_json, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
 from manyshot.models import load_model
 from manyshot.records import CellLog
 from manyshot.run import Run
+from manyshot.studies.examples import worked_examples
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.preset import LadderPreset
@@ -134,7 +135,13 @@ class Ladder:
         return {name: float(np.mean([s.score for s in log.scores if s.method == name])) for name in names}
 
     def _score(
-        self, model: Path | str, name: str, tasks: Sequence[Task], options: EvaluationOptions, log: CellLog, draws: range
+        self,
+        model: Path | str,
+        name: str,
+        tasks: Sequence[Task],
+        options: EvaluationOptions,
+        log: CellLog,
+        draws: range,
     ) -> None:
         loaded = load_model(str(model))
         Benchmark(tasks, options, log, say=self.say).run(name, Reader(loaded.model, loaded.tokenizer), draws=draws)
@@ -167,6 +174,11 @@ class Ladder:
                         self._judge(lambda j=job: self.train(j), method, tasks, options, log, draws)
         log.finish()
         result = self._result(rates)
+        if "manyicl" in preset.methods:
+            first = self.folder / "runs" / Job("manyicl", rates["manyicl"], preset.seeds[0]).name
+            write_text(self.folder / records.METRICS, (first / records.METRICS).read_text(encoding="utf-8"))
+        examples = worked_examples([t for t, role in self.judged if role == "held_out"], self.folder, preset.shots)
+        write_json(self.folder / records.EXAMPLES, examples)
         write_json(self.folder / records.SUMMARY, result)
         write_json(self.folder / RESULT, result)
         return read_json(self.folder / RESULT)

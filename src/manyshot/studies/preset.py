@@ -101,7 +101,9 @@ def load_preset(name: str, **changes: Any) -> LadderPreset:
     known = sorted(p.stem for p in _FOLDER.glob("*.yaml"))
     place = _FOLDER / f"{name}.yaml" if name in known else Path(name)
     if not place.is_file():
-        raise RecipeError(f'no preset "{name}"{nearest(name, known)}; there are {", ".join(known)}, or give a .yaml file')
+        raise RecipeError(
+            f'no preset "{name}"{nearest(name, known)}; there are {", ".join(known)}, or give a .yaml file'
+        )
     try:
         value = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
         return LadderPreset.model_validate({**value, **{k: v for k, v in changes.items() if v is not None}})

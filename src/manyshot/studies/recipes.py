@@ -23,7 +23,7 @@ def training_recipe(
     steps = preset.dedicated_steps if task else preset.steps
     stage: dict[str, Any] = METHODS[method].stage(preset.budget_tokens)
     stage["data"]["tasks"] = tasks
-    draft = _recipe(preset, suite, stage, {"max_steps": 1}, seed)
+    draft = _recipe(preset, suite, stage, {"max_steps": 1}, seed, preset.held_out)
     rows = build_dataset(
         draft.stages[0],
         suite.load(suite.select(tasks)),
@@ -47,18 +47,25 @@ def training_recipe(
         "save_total_limit": 1,
         **preset.training,
     }
-    return _recipe(preset, suite, stage, arguments, seed)
+    # what is never judged on dev may be a dev task: only the report's tasks must be strange to it
+    strange = preset.held_out if task else [*preset.dev, *preset.held_out]
+    return _recipe(preset, suite, stage, arguments, seed, strange)
 
 
 def _recipe(
-    preset: LadderPreset, suite: Suite, stage: dict[str, Any], arguments: dict[str, Any], seed: int
+    preset: LadderPreset,
+    suite: Suite,
+    stage: dict[str, Any],
+    arguments: dict[str, Any],
+    seed: int,
+    strange: list[str],
 ) -> Recipe:
     return make_recipe(
         {
             "suite": {"path": str(suite.root)},
             "model": {"path": preset.model},
             "stages": [{**stage, "tuning": preset.tuning.model_dump(), "training": {"args": arguments}}],
-            "evaluation": {"tasks": preset.dev},
+            "evaluation": {"tasks": strange},
             "seed": seed,
         }
     )

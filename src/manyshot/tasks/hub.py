@@ -5,7 +5,7 @@ from typing import Any
 
 from manyshot.errors import TaskError, nearest
 from manyshot.tasks.rows import Columns
-from manyshot.tasks.tables import Table, import_extra
+from manyshot.tasks.tables import Table, as_table, import_extra
 
 HUB = "hub:"
 # what `save_to_disk` leaves in a folder
@@ -29,19 +29,12 @@ def open_dataset(source: str) -> dict[str, Table]:
         else:
             loaded = datasets.load_dataset(str(folder) if folder.is_dir() else name, config or None)
     except Exception as error:  # datasets raises whatever its readers, the Hub or the network raise
-        raise TaskError(f"{source}: cannot be loaded ({' '.join(str(error).split())[:200]})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise TaskError(
+            f"{source}: cannot be loaded ({reason}); check the name and the network, or give a local folder"
+        ) from None
     splits = {"train": loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
     return {str(split): as_table(dataset, f"{source} {split}") for split, dataset in splits.items()}
-
-
-def as_table(dataset: Any, place: str) -> Table:
-    """Return a `datasets.Dataset` as a table, its ClassLabel columns with their names."""
-    names = {
-        column: tuple(feature.names)
-        for column, feature in dataset.features.items()
-        if type(feature).__name__ == "ClassLabel" and feature.names
-    }
-    return Table(place, tuple(dataset.column_names), names, dataset)
 
 
 def keep_columns(table: Table, columns: Columns) -> Table:

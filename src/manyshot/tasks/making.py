@@ -13,7 +13,7 @@ from manyshot.tasks.hub import HUB, keep_columns, open_dataset, refuse_missing
 from manyshot.tasks.rows import Columns, read_examples
 from manyshot.tasks.tables import Table, open_table
 from manyshot.tasks.task import Example, Metric, Task
-from manyshot.tasks.template import default_template
+from manyshot.tasks.template import Chat, as_chat, default_template
 
 Labels = Literal["auto", "none"]
 # answers of at most so many words are compared whole, longer ones by what they share
@@ -124,9 +124,11 @@ def assemble_task(
     metric: Metric | None = None,
     instruction: str = "",
     source: str = "",
+    chat: Chat | None = None,
 ) -> Task:
     """Return the task of these examples, with the metric and the stop text that its outputs call for."""
     outputs = [example.output for example in (*train, *test)]
+    template = default_template(outputs)
     return Task(
         name=name,
         family="classification" if labels is not None else "other",
@@ -135,7 +137,7 @@ def assemble_task(
         labels=labels,
         train=train,
         test=test,
-        template=default_template(outputs),
+        template=template if chat is None else as_chat(template, chat),
         source=source,
     )
 

@@ -4,7 +4,6 @@ So one reader can stop at the first fault and another can name them all.
 """
 
 import csv
-import io
 import json
 import sys
 from collections.abc import Iterator
@@ -57,6 +56,16 @@ def open_table(path: str | Path) -> Table:
     return Table(str(file), columns, source=file)
 
 
+def as_table(dataset: Any, place: str) -> Table:
+    """Return a `datasets.Dataset` as a table, its ClassLabel columns with their names."""
+    names = {
+        column: tuple(feature.names)
+        for column, feature in dataset.features.items()
+        if type(feature).__name__ == "ClassLabel" and feature.names
+    }
+    return Table(place, tuple(dataset.column_names), names, dataset)
+
+
 def import_extra(name: str, purpose: str) -> Any:
     """Import a package of the `data` extra, or say how to get it."""
     import importlib
@@ -90,27 +99,33 @@ def _jsonl_rows(file: Path) -> Iterator[tuple[int, Any]]:
 
 def _csv_records(file: Path) -> Iterator[tuple[int, int, list[str] | csv.Error]]:
     """Yield (first line, last line, fields or error) of each record; blank lines are none."""
-    data = file.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TaskError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
     # the module's own limit refuses long texts
     csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        first = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # the reader goes on at the next line
-            yield first, max(first, reader.line_num), error
-            continue
-        if record:
-            yield first, reader.line_num, record
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, strict=True)
+        while True:
+            first = reader.line_num + 1
+            try:
+                record = next(reader)
+            except StopIteration:
+                return
+            except UnicodeDecodeError:
+                raise _not_utf8(file) from None
+            except csv.Error as error:
+                # the reader goes on at the next line
+                yield first, max(first, reader.line_num), error
+                continue
+            if record:
+                yield first, reader.line_num, record
+
+
+def _not_utf8(file: Path) -> TaskError:
+    data, line = file.read_bytes(), 1
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+    return TaskError(f"{file}:{line}: not UTF-8 text; save it as UTF-8")
 
 
 def _csv_head(file: Path) -> tuple[str, ...]:

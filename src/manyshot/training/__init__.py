@@ -3,13 +3,17 @@
 from manyshot.training.callbacks import LogFiles, ProgressLines
 from manyshot.training.checkpoints import newest_complete, why_incomplete
 from manyshot.training.collation import EpisodeCollator
-from manyshot.training.options import TrainingOptions, make_arguments
+from manyshot.training.guard import GUARD, Guard
+from manyshot.training.options import GuardOptions, TrainingOptions, make_arguments
 from manyshot.training.ranks import Ranks
 from manyshot.training.stopwatch import Stopwatch
 from manyshot.training.trainer import ManyShotTrainer
 
 __all__ = [
+    "GUARD",
     "EpisodeCollator",
+    "Guard",
+    "GuardOptions",
     "LogFiles",
     "ManyShotTrainer",
     "ProgressLines",

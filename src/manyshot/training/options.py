@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from transformers import TrainingArguments
@@ -38,6 +38,27 @@ RENAMED = (
 )
 
 
+class GuardOptions(BaseModel):
+    """A probe of in-context learning on dev tasks during training: score at `shots` less the floor, mean over tasks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    every_steps: int = Field(default=50, ge=1)
+    """Steps between probes; the start and the last step are probed too."""
+    max_drop: float = Field(default=0.10, gt=0, le=1)
+    """Largest share of the start's value that may be lost."""
+    keep: Literal["best", "stop"] = "best"
+    """When more is lost, training ends; the model is that of the last probe within the limit, or as it stands."""
+    tasks: list[str] = Field(default_factory=lambda: ["dev"])
+    """Splits, task paths or patterns of the suite. Not held-out tasks, which would steer, nor tasks that are trained on."""
+    shots: int = Field(default=16, ge=1)
+    """Demonstrations."""
+    draws: int = Field(default=1, ge=1)
+    """Choices of demonstrations."""
+    limit: int = Field(default=50, ge=1)
+    """Queries a task."""
+
+
 class TrainingOptions(BaseModel):
     """How the optimiser runs."""
 
@@ -46,6 +67,8 @@ class TrainingOptions(BaseModel):
     args: dict[str, Any] = Field(default_factory=dict)
     """Any field of transformers.TrainingArguments: max_steps, learning_rate, per_device_train_batch_size, bf16, fsdp, ...
     `activation_checkpointing` may also be written by its name before transformers 5.23, `gradient_checkpointing`."""
+    guard: GuardOptions | None = None
+    """End a training that costs too much in-context learning."""
 
     @field_validator("args")
     @classmethod

@@ -36,7 +36,7 @@ class Reference:
             with autocast:
                 out = self.copy(**columns, logits_to_keep=keep, use_cache=False)
         else:
-            with model.disable_adapter(), _evaluating(model):
+            with model.disable_adapter(), evaluating(model):
                 out = model(**columns, logits_to_keep=keep, use_cache=False)
         return out.logits.reshape(-1, out.logits.shape[-1])
 
@@ -44,6 +44,18 @@ class Reference:
 def has_adapter(model: Any) -> bool:
     """Tell whether a model is a PEFT one."""
     return hasattr(model, "peft_config") and hasattr(model, "get_base_model")
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Switch dropout off, and give every module back the mode it had."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def moving_parameters(model: Any, reference: Reference | None) -> list[tuple[torch.nn.Parameter, torch.Tensor]]:
@@ -64,15 +76,3 @@ def _refuse_unswitchable(model: Any) -> None:
                 f'tuning.lora.bias is "{bias}" (adapter {name}): biases stay tuned when the adapter is switched off, so '
                 "objective.preservation has no start to compare with; leave bias out"
             )
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """Switch dropout off, and give every module back the mode it had."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

@@ -1,0 +1,125 @@
+import json
+
+import pytest
+
+from manyshot.errors import RecipeError
+from manyshot.models import load_tokenizer
+from manyshot.stage_data import build_dataset
+from manyshot.studies import METHODS, Ladder, load_preset
+from manyshot.studies.methods import BASE
+from manyshot.studies.recipes import training_recipe
+from manyshot.tasks.builtin import write_suite
+from tests import tiny
+
+PRESET = """
+cost: seconds
+model: {folder}/model
+suite: {folder}/suite
+methods: [few_shot_ft, manyicl, dedicated_ft]
+train: [topic_train_0, negation_train_0]
+held_out: [mood_held_out_0]
+seen: [topic_train_0]
+dev: [mood_dev_0]
+shots: [0, 2]
+dev_shots: [0, 2]
+draws: 1
+limit: 3
+dev_limit: 3
+budget_tokens: 256
+step_tokens: 600
+steps: 1
+dedicated_steps: 1
+learning_rates: [1.0e-4, 1.0e-1]
+chosen: {{few_shot_ft: 1.0e-4, dedicated_ft: 1.0e-4}}
+seeds: [0, 1]
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ladder")
+    tiny.model("qwen3").save_pretrained(folder / "model")
+    tiny.tokenizer().save_pretrained(folder / "model")
+    write_suite(folder / "suite", n_train=24, n_test=6)
+    (folder / "preset.yaml").write_text(PRESET.format(folder=folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    said = []
+    result = Ladder(load_preset(str(place / "preset.yaml")), place / "out", said.append).execute()
+    return result, said
+
+
+def test_every_method_reads_about_the_same_number_of_tokens_a_step(place):
+    preset = load_preset(str(place / "preset.yaml"), step_tokens=3000)
+    ladder = Ladder(preset, place / "tokens")
+    tokenizer = load_tokenizer(preset.model)
+    for method in METHODS:
+        recipe = training_recipe(preset, ladder.suite, method, 1e-4, 0)
+        stage = recipe.stages[0]
+        args = stage.training.args
+        n_rows = args["per_device_train_batch_size"] * args["gradient_accumulation_steps"]
+        tasks = ladder.suite.load(ladder.suite.select(stage.data.tasks))
+        rows = build_dataset(stage, tasks, tokenizer, 7, n_rows=n_rows)
+        tokens = sum(len(rows[n]["input_ids"]) for n in range(n_rows))
+        assert tokens == pytest.approx(3000, rel=0.2), method
+
+
+def test_methods_differ_in_rows_and_targets_only(place):
+    preset = load_preset(str(place / "preset.yaml"))
+    suite = Ladder(preset, place / "recipes").suite
+    found = {m: training_recipe(preset, suite, m, 1e-4, 0).model_dump() for m in METHODS}
+    for recipe in found.values():
+        stage = recipe["stages"][0]
+        del stage["data"]["episodes"], stage["objective"]["scope"]
+        for key in ("per_device_train_batch_size", "gradient_accumulation_steps"):
+            del stage["training"]["args"][key]
+    assert all(recipe == found["manyicl"] for recipe in found.values())
+
+
+def test_a_ladder_writes_a_run_folder_with_every_method_seed_and_difference(place, done):
+    result, _ = done
+    assert set(result["methods"]) == {BASE, "few_shot_ft", "manyicl", "dedicated_ft"}
+    assert result["seeds"] == [0, 1]
+    assert set(result["paired"]["manyicl-few_shot_ft"]) == {"0", "2"}
+    names = {path.name for path in (place / "out").iterdir()}
+    assert {"scores.jsonl", "predictions.jsonl", "summary.json", "ladder.json", "manifest.json", "examples.json"} <= names
+    scores = [json.loads(line) for line in (place / "out" / "scores.jsonl").read_text().splitlines()]
+    # a seed has draws of its own; the base is judged on all of them
+    assert {(s["method"], s["draw"]) for s in scores} == {(m, d) for m in result["methods"] for d in (0, 1)}
+    assert {s["shots"] for s in scores if s["method"] == "dedicated_ft"} == {0}
+
+
+def test_the_learning_rate_is_the_better_one_on_dev(place, done):
+    result, _ = done
+    rows = [json.loads(line) for line in (place / "out" / "dev" / "scores.jsonl").read_text().splitlines()]
+    means = {}
+    for rate in (1e-4, 1e-1):
+        mine = [row["score"] for row in rows if row["method"] == f"manyicl@{rate:g}"]
+        means[rate] = sum(mine) / len(mine)
+    assert {row["task"] for row in rows} == {"mood_dev_0"}
+    assert result["learning_rates"]["manyicl"] == max(means, key=means.get)
+    assert result["learning_rates"]["few_shot_ft"] == 1e-4
+
+
+def test_a_finished_ladder_trains_and_reads_nothing_again(place, done):
+    first, said = done
+    assert any(line.startswith("training ") for line in said)
+    again = []
+    result = Ladder(load_preset(str(place / "preset.yaml")), place / "out", again.append).execute()
+    assert result == first
+    assert not [line for line in again if line.startswith("training ") or "by shots" in line]
+
+
+def test_an_unknown_preset_or_method_names_the_nearest(place):
+    with pytest.raises(RecipeError, match='did you mean "smoke"'):
+        load_preset("smok")
+    with pytest.raises(RecipeError, match='did you mean "manyicl"'):
+        load_preset(str(place / "preset.yaml"), methods=["manyicle"])
+
+
+@pytest.mark.parametrize("name", ["demo", "smoke"])
+def test_the_presets_of_the_package_are_valid(name):
+    assert load_preset(name).learning_rates

@@ -1,0 +1,102 @@
+"""What a stage mixes in and what its guard probes, in whole runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import manyshot
+from manyshot import run as run_module
+from manyshot.errors import RecipeError
+from manyshot.files import read_lines, write_json
+from manyshot.recipe import make_recipe
+from manyshot.run import Run
+from manyshot.seeds import derive
+from manyshot.stage_data import build_dataset, build_probe, guard_tasks
+from manyshot.tasks import open_suite, save_task
+from manyshot.training import GUARD, GuardOptions
+from tests import tiny
+from tests.small_run import recipe
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """A suite with a dev task, and a folder of general tasks beside it."""
+    root = tmp_path_factory.mktemp("root")
+    for name, seed in (("seen", 0), ("watched", 3), ("held", 7)):
+        save_task(tiny.word_task(name, n_train=30, n_test=6, seed=seed), root / "suite" / name)
+    write_json(root / "suite" / "suite.json", {"train": ["seen"], "dev": ["watched"], "held_out": ["held"]})
+    save_task(tiny.copy_task("instructions"), root / "general" / "instructions")
+    return root
+
+
+def test_the_probe_is_the_score_above_the_floor_that_an_evaluation_gives(root):
+    suite, model = open_suite(root / "suite"), tiny.model("llama")
+    tasks = suite.load(["watched", "held"])
+    guard = GuardOptions(shots=3, draws=2, limit=5)
+    summary = manyshot.evaluate(model, tiny.tokenizer(), tasks, [3], draws=2, limit=5, seed=derive(4, "guard"))
+    cells = summary["methods"]["model"]["tasks"]
+    expected = sum(cells[t.name]["score"] - cells[t.name]["floor"] for t in tasks) / 2
+    assert build_probe(guard, tasks, tiny.tokenizer(), 4)(model) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("tasks", "why"), [(["held"], "is in the split held_out"), (["seen"], "is trained on")])
+def test_a_guard_on_held_out_or_trained_tasks_is_refused(root, tasks, why):
+    suite = open_suite(root / "suite")
+    with pytest.raises(RecipeError, match=rf'training\.guard\.tasks: "{tasks[0]}" {why}.*name dev tasks'):
+        guard_tasks(GuardOptions(tasks=tasks), suite, suite.load(["seen"]))
+
+
+def test_a_guarded_run_ends_with_the_model_that_the_guard_keeps(root, tmp_path, monkeypatch):
+    values = iter([1.0, 0.95, 0.2])
+    monkeypatch.setattr(run_module, "build_probe", lambda *arguments: lambda model: next(values))
+    args = {"max_steps": 6, "save_steps": 100, "learning_rate": 0.1, "optim": "sgd", "bf16": False, "use_cpu": True}
+    args |= {"per_device_train_batch_size": 1, "lr_scheduler_type": "constant", "warmup_steps": 0}
+    guarded = {"args": args, "guard": {"every_steps": 2, "max_drop": 0.1}}
+    Run(recipe(root / "suite", training=guarded), tmp_path / "guarded").train()
+    short = {"args": {**args, "max_steps": 2}}
+    Run(recipe(root / "suite", training=short), tmp_path / "short").train()
+    a, b = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("guarded", "short"))
+    assert all(torch.equal(a[key], b[key]) for key in b)
+    rows = [row for _, row in read_lines(tmp_path / "guarded" / GUARD)]
+    assert [(row["stage"], row["step"], row["within"]) for row in rows] == [
+        ("tune", 0, True),
+        ("tune", 2, True),
+        ("tune", 4, False),
+    ]
+
+
+def mixed(root, **mix):
+    data = {"episodes": {"budget_tokens": 128}, "general": str(root / "general"), "mix": mix}
+    return recipe(root / "suite", data=data)
+
+
+def test_general_tasks_are_a_tenth_of_the_rows_unless_said_otherwise(root):
+    suite = open_suite(root / "suite")
+    for mix, share in (({}, 0.1), ({"general": 0.5}, 0.5), ({"general": 0}, 0)):
+        rows = build_dataset(mixed(root, **mix).stages[0], suite.load(["seen"]), tiny.tokenizer(), 0, n_rows=600)
+        general = [rows.episode(n) for n in range(600) if rows.episode(n).is_general]
+        assert len(general) / 600 == pytest.approx(share, abs=0.06)
+        assert {episode.task for episode in general} <= {"instructions"}
+
+
+def test_a_run_with_general_rows_and_all_terms_trains_and_names_them(root, tmp_path):
+    preservation = {"kl_input": 0.3, "kl_icl": 0.1, "l2_sp": 0.01, "few_shot_aux": True}
+    made = mixed(root, general=0.5, icl_format=0.5).model_dump()
+    made["stages"][0]["objective"]["preservation"] = preservation
+    folder = tmp_path / "run"
+    Run(make_recipe(made), folder).train()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["stages"]["tune"]["tasks"]) == {"seen", "instructions"}
+    logged = [row for _, row in read_lines(folder / "metrics.jsonl") if "loss" in row]
+    assert any("kl_input" in row for row in logged)
+    assert all("l2_sp" in row for row in logged)
+
+
+def test_a_term_on_general_rows_without_general_tasks_is_refused(root):
+    with pytest.raises(RecipeError, match=r"kl_icl holds answers of general rows; set data\.general"):
+        recipe(root / "suite", objective={"preservation": {"kl_icl": 0.1}})
+    with pytest.raises(RecipeError, match=r"data\.mix\.general is 0\.2.*set data\.general"):
+        recipe(root / "suite", data={"mix": {"general": 0.2}})
