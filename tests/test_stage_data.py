@@ -100,3 +100,21 @@ def test_a_term_on_general_rows_without_general_tasks_is_refused(root):
         recipe(root / "suite", objective={"preservation": {"kl_icl": 0.1}})
     with pytest.raises(RecipeError, match=r"data\.mix\.general is 0\.2.*set data\.general"):
         recipe(root / "suite", data={"mix": {"general": 0.2}})
+
+
+def test_promot_in_two_stages_gives_a_plain_model_and_keeps_the_prompt_beside_the_first(root, tmp_path):
+    made = recipe(root / "suite").model_dump()
+    stage = made["stages"][0]
+    first = {**stage, "name": "prompt", "tuning": {"preset": "soft_prompt", "soft_prompt_tokens": 4}}
+    made["stages"] = [first, {**stage, "name": "tune", "tuning": {"preset": "full", "soft_prompt_from": "prompt"}}]
+    folder = tmp_path / "run"
+    Run(make_recipe(made), folder).train()
+    places = (folder / "base", folder / "stages" / "prompt", folder / "model")
+    base, between, final = (load_file(place / "model.safetensors") for place in places)
+    # the first stage leaves the model alone, and no prompt is in any model
+    assert base.keys() == between.keys() == final.keys()
+    assert all(torch.equal(base[key], between[key]) for key in base)
+    assert all(not torch.equal(base[key], final[key]) for key in base)
+    prompts = [load_file(place / "soft_prompt.safetensors")["soft_prompt"] for place in places[1:]]
+    assert prompts[0].shape == (4, 32)
+    assert torch.equal(*prompts)

@@ -13,7 +13,16 @@ from manyshot.evaluation import Benchmark, bits_per_byte, cells_of, summarise
 from manyshot.files import append_lines, json_line, read_json, read_lines, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
-from manyshot.models import LoadedModel, context_window, load_model, make_model, prepare_tuning
+from manyshot.models import (
+    LoadedModel,
+    TuningOptions,
+    context_window,
+    load_model,
+    make_model,
+    prepare_tuning,
+    save_prompt,
+    take_prompt,
+)
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
 from manyshot.seeds import derive
@@ -193,7 +202,7 @@ class Run:
         tasks, general = training[stage.name], training[f"{stage.name}/general"]
         for note in loaded.notes:
             self.say(note)
-        tuned = prepare_tuning(loaded.model, stage.tuning, derive(self.recipe.seed, "adapter", stage.name))
+        tuned = prepare_tuning(loaded.model, self._tuning(stage), derive(self.recipe.seed, "adapter", stage.name))
         self.say(f"stage {stage.name}: {tuned}")
         arguments = self._arguments(stage)
         dataset = build_dataset(stage, tasks, loaded.tokenizer, self.recipe.seed, _rows_needed(arguments), general)
@@ -246,6 +255,13 @@ class Run:
         trainer.accelerator.wait_for_everyone()
         del trainer, tuned, loaded
         gc.collect()
+
+    def _tuning(self, stage: StageOptions) -> TuningOptions:
+        """Return a stage's tuning with the folder of the stage that its soft prompt comes from."""
+        source = stage.tuning.soft_prompt_from
+        if source not in [earlier.name for earlier in self.recipe.stages]:
+            return stage.tuning
+        return stage.tuning.model_copy(update={"soft_prompt_from": str(self.folder / STAGES_FOLDER / source)})
 
     def _arguments(self, stage: StageOptions) -> Any:
         checkpoints = self.folder / records.CHECKPOINTS
@@ -341,8 +357,11 @@ def _save_model(model: Any, tokenizer: Any, place: Path) -> None:
     """Write model and tokenizer as a plain Hugging Face or PEFT folder that appears whole."""
     staging = place.with_name(f".{place.name}.staging")
     shutil.rmtree(staging, ignore_errors=True)
+    prompt = take_prompt(model)
     model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)
+    if prompt is not None:
+        save_prompt(prompt, staging)
     os.replace(staging, place)
 
 

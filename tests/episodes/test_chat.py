@@ -1,11 +1,14 @@
 """A conversation's pieces are what the tokenizer's own rendering is made of; templates that change their past are refused."""
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from manyshot.episodes import Encoder, EpisodeDataset, EpisodeOptions, build_episode
+from manyshot.episodes.chat import find_turns
 from manyshot.errors import EpisodeError
 from manyshot.tasks import Example, Template, as_chat
 from tests import tiny
@@ -31,6 +34,8 @@ STABLE = [
     (NO_SYSTEM, "user"),
     (SYSTEM_LAST, "user"),
 ]
+# refused with a system turn, and read without one
+CURED = (SYSTEM_LAST, INSTRUCT, NO_SYSTEM)
 NAMES = {CHATML: "chatml", OWN_SYSTEM: "own-system", THOUGHTS: "thoughts", INSTRUCT: "instruct"}
 NAMES |= {NO_SYSTEM: "no-system", SYSTEM_LAST: "system-last", NUMBERED: "numbered"}
 
@@ -127,6 +132,15 @@ def test_answers_of_several_lines_end_with_their_turn():
         (CHATML.replace("{{ m.content }}", "{{ m.content | upper }}"), "user", "does not show every turn once"),
         (CHATML.replace("{{ m.content }}", "{{ m.content[:3] }}"), "user", "does not show every turn once"),
         (CHATML.replace("in messages", "in messages[-2:]"), "user", "not prefix-stable"),
+        # other marks end the last answer than those before it, or none does
+        (
+            CHATML.replace(
+                "<|im_end|>\n{% e", "{{ '<|im_end|>' if not loop.last or m.role == 'user' else '</s>' }}\n{% e"
+            ),
+            "user",
+            "ends the last answer",
+        ),
+        (CHATML.replace("<|im_end|>\n{% e", "{% e"), "user", "ends the last answer"),
         (None, "user", "the tokenizer has none"),
     ],
 )
@@ -137,7 +151,38 @@ def test_a_template_that_cannot_be_cut_into_pieces_is_refused_by_name(template, 
     message = str(caught.value)
     assert "the chat template of somebody/chat" in message
     assert "\n" not in message
-    assert ("chat: user" in message) == (chat == "system")
+    # the way out is named where there is one
+    assert message.endswith("use chat: user, which needs no system turn") == (template in CURED)
+    assert template is None or template in CURED or "leave out chat" in message
+
+
+def test_a_token_that_ends_only_whole_conversations_is_no_part_of_an_answer():
+    tokenizer = chat_tokenizer("byte level", CHATML + "{% if not add_generation_prompt %}{{ eos_token }}{% endif %}")
+    assert find_turns(tokenizer, "Do.") == find_turns(chat_tokenizer("byte level", CHATML), "Do.")
+
+
+# what the templates of released models are: read as they are, read without a system turn, or refused
+RELEASED = {
+    "system": "qwen2_5 qwen3 llama3 llama3_2 cohere gemma4 lfm2 phi3".split(),
+    "user": "gemma gemma3".split(),
+    "": "deepseek_r1_distill qwen3_6 gptoss".split(),
+}
+
+
+@pytest.mark.parametrize(("name", "chat"), [(name, chat) for chat, names in RELEASED.items() for name in names])
+def test_templates_of_released_models_are_read_or_refused(name, chat):
+    spec = importlib.util.find_spec("trl")
+    place = Path(spec.origin or "").parent / "chat_templates" / f"{name}.jinja" if spec else Path()
+    if not place.is_file():
+        pytest.skip(f"trl, which brings {name}.jinja, is not installed")
+    tokenizer, task = chat_tokenizer("byte level", place.read_text(encoding="utf-8")), chat_task(chat or "system")
+    if chat != "system":
+        with pytest.raises(EpisodeError, match="use chat: user" if chat else "leave out chat"):
+            Encoder(tokenizer).header(chat_task("system"))
+    if chat:
+        talk = messages(task, 3, "new stone")
+        whole = tokenizer.apply_chat_template(talk, add_generation_prompt=True, date_string="26 Jul 2024")["input_ids"]
+        assert pieces(Encoder(tokenizer), task, 3, "new stone") == whole
 
 
 def test_plain_tasks_need_no_chat_template():

@@ -1,6 +1,6 @@
 """Script for torchrun: a few SGD steps, then rank 0 writes weights, losses and counts.
 
-Usage: one_of_many.py FOLDER AVERAGING,... BATCH
+Usage: one_of_many.py FOLDER CASE,... BATCH; a case is an averaging, or `preserved` for all preservation terms.
 """
 
 import sys
@@ -13,13 +13,19 @@ from manyshot.objectives import ObjectiveOptions
 from tests import tiny
 from tests.training.small import EXACT, rows, trainer
 
+PRESERVED = {"kl_input": 0.4, "kl_icl": 0.3, "l2_sp": 0.5, "few_shot_aux": True}
+
 
 def train(folder: Path, averaging: str, batch: int) -> None:
     """Train with `batch` rows a process and step; three steps."""
+    fields = {"preservation": PRESERVED} if averaging == "preserved" else {"averaging": averaging}
+    data = rows()
     made = trainer(
         tiny.model("llama"),
         folder,
-        objective=ObjectiveOptions(averaging=averaging),
+        objective=ObjectiveOptions.model_validate(fields),
+        # all general rows of a batch are on one of two processes
+        data=[{**data[n], "is_general": n % 4 == 0} for n in range(len(data))],
         more={"eval_dataset": rows(4, seed=5)},
         **{**EXACT, "learning_rate": 0.03},
         max_steps=3,

@@ -13,7 +13,7 @@ from tests.training.one_of_many import train
 from tests.training.small import assert_close
 
 ROOT = Path(__file__).resolve().parents[2]
-AVERAGINGS = ("token", "answer", "sequence")
+AVERAGINGS = ("token", "answer", "sequence", "preserved")
 pytestmark = pytest.mark.slow
 
 

@@ -12,7 +12,7 @@ nor a prefix be read once.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from manyshot.errors import EpisodeError
 # Llama 3 writes the day into its system turn; rows must not change overnight
 _DATE = "26 Jul 2024"
 _N_PROBED = 3
-Render = Callable[[list[dict[str, str]], bool], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +52,66 @@ def find_turns(tokenizer: Any, system: str) -> Turns:
     owner = f"the chat template of {tokenizer.name_or_path or type(tokenizer).__name__}"
     if not tokenizer.chat_template:
         raise EpisodeError(f"{owner} is missing: the tokenizer has none; leave out chat, or use a chat model")
-    render = _renderer(tokenizer, owner, system)
+    try:
+        return _probe(tokenizer, owner, system)
+    except EpisodeError as error:
+        if not system:
+            raise EpisodeError(f"{error}; leave out chat, or give the tokenizer another chat template") from None
+        try:
+            _probe(tokenizer, owner, "")
+        except EpisodeError:
+            raise EpisodeError(f"{error}; leave out chat, or give the tokenizer another chat template") from None
+        raise EpisodeError(f"{error}; use chat: user, which needs no system turn") from None
+
+
+def _probe(tokenizer: Any, owner: str, system: str) -> Turns:
     # words that no template holds and that no template changes
     questions, answers = ([f"{word}{i}{word}" for i in range(_N_PROBED + 1)] for word in ("Aquestionq", "Ananswera"))
-    rendered = [render(conversation(system, questions[: k + 1], answers[:k]), True) for k in range(_N_PROBED + 1)]
-    hint = "; with chat: user the instruction needs no system turn" if system else ""
+    rendered = [
+        _render(tokenizer, owner, conversation(system, questions[: k + 1], answers[:k])) for k in range(_N_PROBED + 1)
+    ]
     for k, (shorter, longer) in enumerate(itertools.pairwise(rendered)):
         if not longer.startswith(shorter):
             raise EpisodeError(
-                f"{owner} is not prefix-stable: {k + 1} answered turns do not begin as {k} do, {_difference(longer, shorter)}"
-                f"; no prefix could be read once{hint}"
+                f"{owner} is not prefix-stable: {k + 1} answered turns do not begin as {k} do, "
+                f"{_difference(longer, shorter)}"
             )
-    closed = render([*conversation(system, questions[:1], []), {"role": "assistant", "content": answers[0]}], False)
+    closed = _render(tokenizer, owner, conversation(system, questions[:1], answers[:1]), open_answer=False)
     try:
         opening, assistant = rendered[0].split(questions[0])
         answer, between = rendered[1][len(rendered[0]) :].split(questions[1])[0].split(answers[0])
-        stop = closed.rsplit(answers[0], 1)[1]
+        last = closed.rsplit(answers[0], 1)[1]
     except (ValueError, IndexError):
-        raise EpisodeError(f"{owner} does not show every turn once and as it is; it cannot be used{hint}") from None
-    if not stop.strip() or not between.startswith(stop):
-        raise EpisodeError(
-            f"{owner} is not prefix-stable: it ends the last answer with {stop!r} and earlier ones with {between!r}{hint}"
-        )
+        raise EpisodeError(f"{owner} does not show every turn once and as it is") from None
+    stop = _common_start(tokenizer, between, last)
+    if not stop.strip():
+        raise EpisodeError(f"{owner} ends the last answer with {last!r} and goes on after others with {between!r}")
     user = between.removeprefix(stop)
     if not opening.endswith(user):
         raise EpisodeError(
             f"{owner} opens the first user turn with {opening[-60:]!r} and later ones with {user!r}, so that examples cannot "
-            f"change places{hint}"
+            "change places"
         )
     turns = Turns(opening.removesuffix(user), user, assistant, answer, stop)
     for k, whole in enumerate(rendered):
         if whole != (composed := turns.render(questions[: k + 1], answers[:k])):
             raise EpisodeError(
-                f"{owner} renders turn {k + 1} other than those before it, {_difference(whole, composed)}; examples cannot "
-                f"change places{hint}"
+                f"{owner} renders turn {k + 1} other than those before it, {_difference(whole, composed)}, so that examples "
+                "cannot change places"
             )
     return turns
+
+
+def _common_start(tokenizer: Any, between: str, last: str) -> str:
+    """Return what ends an answer whatever follows: all that ends the last one, or the tokens that it begins with elsewhere too.
+
+    Some templates end a whole conversation with one more token.
+    """
+    if between.startswith(last):
+        return last
+    ids = zip(*(tokenizer(text, add_special_tokens=False)["input_ids"] for text in (between, last)), strict=False)
+    common = tokenizer.decode([a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], ids)])
+    return common if between.startswith(common) and last.startswith(common) else ""
 
 
 def conversation(system: str, questions: Sequence[str], answers: Sequence[str]) -> list[dict[str, str]]:
@@ -101,18 +124,14 @@ def conversation(system: str, questions: Sequence[str], answers: Sequence[str]) 
     return messages
 
 
-def _renderer(tokenizer: Any, owner: str, system: str) -> Render:
-    def render(messages: list[dict[str, str]], open_answer: bool) -> str:
-        try:
-            return tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=open_answer, date_string=_DATE
-            )
-        except Exception as error:  # templates raise what they like
-            reason = " ".join(str(error).split())[:160]
-            hint = "; with chat: user the instruction needs no system turn" if system else ""
-            raise EpisodeError(f"{owner} refuses a conversation of plain turns ({reason}){hint}") from None
-
-    return render
+def _render(tokenizer: Any, owner: str, messages: list[dict[str, str]], *, open_answer: bool = True) -> str:
+    try:
+        return tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=open_answer, date_string=_DATE
+        )
+    except Exception as error:  # templates raise what they like
+        reason = " ".join(str(error).split())[:160]
+        raise EpisodeError(f"{owner} refuses a conversation of plain turns ({reason})") from None
 
 
 def _difference(longer: str, shorter: str) -> str:

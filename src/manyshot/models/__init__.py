@@ -10,6 +10,7 @@ from manyshot.models.loading import (
 )
 from manyshot.models.options import ModelOptions, ScratchOptions, TuningOptions
 from manyshot.models.scratch import make_model, train_tokenizer
+from manyshot.models.soft_prompt import save_prompt, take_prompt
 from manyshot.models.tuning import TunedModel, prepare_tuning
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "make_model",
     "own_forward",
     "prepare_tuning",
+    "save_prompt",
+    "take_prompt",
     "train_tokenizer",
 ]

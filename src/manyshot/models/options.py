@@ -18,6 +18,7 @@ Preset = Literal[
     "qkv_lora",
     "attention_lora",
     "mlp_lora",
+    "soft_prompt",
 ]
 # fields of LoraConfig that follow from what is being done here
 OWNED_LORA = ("task_type", "inference_mode", "peft_type", "base_model_name_or_path")
@@ -75,9 +76,15 @@ class TuningOptions(BaseModel):
     preset: Preset = "full"
     """The weights themselves: `full`, `value_only`, `qk_only`, `qkv` (projections of attention), `attention` and `mlp` (whole
     layers). Low-rank adapters: `lora` on every linear layer, `lora_qv` on queries and values (rank 16, alpha 32, dropout .05),
-    `value_lora`, `qk_lora`, `qkv_lora`, `attention_lora`, `mlp_lora`."""
+    `value_lora`, `qk_lora`, `qkv_lora`, `attention_lora`, `mlp_lora`. `soft_prompt`: a prompt of embeddings before every row,
+    the model frozen (first stage of ProMoT, arXiv 2211.00635)."""
     lora: dict[str, Any] = Field(default_factory=dict)
     """Any field of peft's LoraConfig: r, lora_alpha, lora_dropout, ...; target_modules only with the preset `lora`."""
+    soft_prompt_tokens: int = Field(default=100, ge=1)
+    """Length of the prompt that the preset `soft_prompt` trains."""
+    soft_prompt_from: str | None = None
+    """Stage whose prompt stands frozen before every row while this stage's parameters move (second stage of ProMoT), or a
+    folder with soft_prompt.safetensors. The prompt is gone when the model is evaluated."""
 
     @field_validator("lora")
     @classmethod
@@ -86,3 +93,9 @@ class TuningOptions(BaseModel):
             if key in value:
                 raise ValueError(f'"{key}" is set by manyshot; leave it out')
         return value
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> "TuningOptions":
+        if self.preset == "soft_prompt" and self.soft_prompt_from is not None:
+            raise ValueError("soft_prompt_from is for the stage after the preset soft_prompt; give one of them")
+        return self

@@ -16,6 +16,7 @@ from manyshot.errors import ModelError, nearest
 from manyshot.models.held import hold_rows
 from manyshot.models.options import TuningOptions
 from manyshot.models.parts import Part, attention_layers, linear_parts, mlp_layers, output_axis, projections
+from manyshot.models.soft_prompt import attach_prompt, load_prompt, new_prompt
 
 # fields of LoraConfig that would move rows beside those of the preset
 _MOVES_OTHER_ROWS = {"use_dora": False, "bias": "none", "lora_bias": False, "init_lora_weights": True}
@@ -26,7 +27,7 @@ class Preset:
     """What a preset's name stands for."""
 
     parts: str
-    """`all`, `attention`, `mlp`, or letters among q, k, v."""
+    """`all`, `attention`, `mlp`, `none`, or letters among q, k, v."""
     lora: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
     """Of LoraConfig, where they differ from rank 16, alpha = 2 ranks, no dropout."""
@@ -47,6 +48,7 @@ PRESETS: dict[str, Preset] = {
     "qkv_lora": Preset("qkv", lora=True),
     "attention_lora": Preset("attention", lora=True),
     "mlp_lora": Preset("mlp", lora=True),
+    "soft_prompt": Preset("none"),
 }
 
 
@@ -80,14 +82,18 @@ def prepare_tuning(model: Any, options: TuningOptions, seed: int = 0) -> TunedMo
                 f"{options.preset}"
             )
         held = _move(model, options.preset, preset)
+    if options.preset == "soft_prompt":
+        attach_prompt(model, new_prompt(model, options.soft_prompt_tokens, seed), moves=True)
+    if options.soft_prompt_from is not None:
+        attach_prompt(model, load_prompt(options.soft_prompt_from).to(model.device), moves=False)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) - held
     return TunedModel(model, trained, sum(p.numel() for p in model.parameters()))
 
 
 def _move(model: Any, name: str, preset: Preset) -> int:
     """Let the preset's own weights move; return how many numbers of them are held all the same."""
-    if preset.parts == "all":
-        model.requires_grad_(True)
+    if preset.parts in ("all", "none"):
+        model.requires_grad_(preset.parts == "all")
         return 0
     if preset.parts in ("attention", "mlp"):
         # norms and biases in the layers move too

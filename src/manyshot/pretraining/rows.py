@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -61,7 +62,21 @@ class PretrainingRows:
 
     def document(self, n: int) -> Document:
         """Return the document that row n is cut from."""
-        rng = Random(derive(self.seed, "document", n))
+        return self._row(n)[0]
+
+    def _row(self, n: int) -> tuple[Document, list[int], np.ndarray]:
+        """Return row n's document with its tokens and targets; one that tells nothing within the budget is drawn again."""
+        for attempt in count():
+            document = self._draw(derive(self.seed, "document", n, attempt))
+            if document.is_text:
+                return document, self._encode(document.text)[: self.stage.budget_tokens], np.empty(0, np.int64)
+            ids, bounds = self._pieces(document)
+            if len(bounds):
+                return document, ids, bounds
+        raise AssertionError
+
+    def _draw(self, seed: int) -> Document:
+        rng = Random(seed)
         kind = choose_kind(rng, self.stage.mix)
         one_piece = rng.random() < self.stage.one_piece
         draw, draw_label = self.draw, None
@@ -81,12 +96,7 @@ class PretrainingRows:
     def __getitem__(self, n: int) -> dict[str, Any]:
         if not 0 <= n < self.n_rows:
             raise IndexError(n)
-        document = self.document(n)
-        if document.is_text:
-            ids = self._encode([document.text])[document.text][: self.stage.budget_tokens]
-            bounds = np.array([[0, 1, len(ids)]], np.int64)
-        else:
-            ids, bounds = self._pieces(document)
+        document, ids, bounds = self._row(n)
         everything = document.is_text or self.stage.targets == "all"
         if everything:
             bounds = np.array([[0, 1, len(ids)]], np.int64)
@@ -95,27 +105,22 @@ class PretrainingRows:
 
     def _pieces(self, document: Document) -> tuple[list[int], np.ndarray]:
         """Return the tokens of the whole examples that fit, and the bounds of the known answers among them."""
-        texts = {document.stop, *(t for e in document.examples for t in (e.prompt, e.answer))}
-        encoded = self._encode(sorted(texts))
-        stop, ids, bounds = encoded[document.stop], [], []
+        stop, ids, bounds = self._encode(document.stop), [], []
         for example in document.examples:
-            prompt, answer = encoded[example.prompt], encoded[example.answer]
+            prompt, answer = self._encode(example.prompt), self._encode(example.answer)
             start = len(ids) + len(prompt)
             end = start + len(answer) + len(stop)
-            # a row without a target would train nothing
-            if end > self.stage.budget_tokens and bounds:
+            if end > self.stage.budget_tokens:
                 break
             if example.known:
                 bounds.append((len(ids), start, end))
             ids += [*prompt, *answer, *stop]
         return ids, np.array(bounds, np.int64)
 
-    def _encode(self, texts: list[str]) -> dict[str, list[int]]:
-        fresh = [text for text in texts if text not in self._known]
-        if fresh:
+    def _encode(self, text: str) -> list[int]:
+        ids = self._known.get(text)
+        if ids is None:
             if len(self._known) > MOST_KNOWN:
                 self._known.clear()
-                fresh = texts
-            # one by one: threads for a dozen short texts cost more than they save
-            self._known |= {text: self.backend.encode(text, add_special_tokens=False).ids for text in fresh}
-        return {text: self._known[text] for text in texts}
+            ids = self._known[text] = self.backend.encode(text, add_special_tokens=False).ids
+        return ids

@@ -17,11 +17,12 @@ import numpy as np
 
 from manyshot import records
 from manyshot.evaluation import Benchmark, EvaluationOptions, bits_per_byte, summarise
+from manyshot.evaluation.retention import Judged, measure_retention
 from manyshot.files import read_json, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
 from manyshot.models import load_model
-from manyshot.records import CellLog
+from manyshot.records import CellLog, Prediction, Score
 from manyshot.run import Run
 from manyshot.studies.examples import worked_examples
 from manyshot.studies.methods import BASE, METHODS
@@ -218,8 +219,29 @@ class Ladder:
             "to_dedicated": {m: ratio_to_dedicated(scores, m, most) for m in others}
             if "dedicated_ft" in preset.methods
             else {},
+            "retention": self._retention(scores, predictions, summary),
             "preset_hash": preset.hash,
         }
+
+    def _retention(
+        self, scores: Sequence[Score], predictions: Sequence[Prediction], summary: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what each method left of the base's in-context learning, paired with it by seed."""
+        labels = {task.name: tuple(task.labels or {e.output for e in task.test}) for task, _ in self.judged}
+        seen = {task.name: labels[task.name] for task, role in self.judged if role == "seen"}
+
+        def judged(method: str, number: int) -> Judged:
+            draws = range(number * self.preset.draws, (number + 1) * self.preset.draws)
+            bits = summary["methods"][method].get("general_bits_per_byte")
+            mine = [[r for r in rows if r.method == method and r.draw in draws] for rows in (scores, predictions)]
+            return Judged(mine[0], mine[1], bits)
+
+        found = {}
+        for method in self.preset.methods:
+            if not METHODS[method].dedicated:
+                sides = [[judged(m, i) for i in range(len(self.preset.seeds))] for m in (BASE, method)]
+                found[method] = measure_retention(sides[0], sides[1], targets=seen).to_dict()
+        return found
 
     def _consumed(self, method: str, rates: dict[str, float]) -> dict[str, Any]:
         """Return tokens, supervised answers and seconds, a mean over seeds; of dedicated models the sum over tasks."""

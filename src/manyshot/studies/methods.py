@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from manyshot.objectives import Scope
 
-Examples = Literal["one", "varied", "full"]
+Examples = Literal["one", "few", "full"]
+# 16 demonstrations and the query, as MetaICL has it (arXiv 2110.15943)
+FEW = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Method:
     scope: Scope
     """Which tokens are trained."""
     examples: Examples
-    """Examples a row: one; a number drawn from 1 to what fits, small ones more often; or what fits."""
+    """Examples a row: one; 17, or what fits of them; or what fits."""
     dedicated: bool = False
     """One model a task, instead of one over all tasks."""
 
@@ -30,14 +32,14 @@ class Method:
         episodes: dict[str, Any] = {"budget_tokens": budget_tokens}
         if self.examples == "one":
             episodes["max_examples"] = 1
-        elif self.examples == "varied":
-            episodes["length"] = "log_uniform"
+        elif self.examples == "few":
+            episodes["max_examples"] = FEW
         return {"data": {"episodes": episodes}, "objective": {"scope": self.scope}}
 
 
 METHODS: Mapping[str, Method] = {
     "zero_shot_ft": Method("instruction and one example, its answer trained", "all_answers", "one"),
-    "few_shot_ft": Method("few to many examples, the last answer trained (MetaICL)", "last_answer", "varied"),
+    "few_shot_ft": Method("17 examples, the last answer trained (MetaICL)", "last_answer", "few"),
     "manyshot_last": Method("many examples, the last answer trained", "last_answer", "full"),
     "manyicl": Method("many examples, every answer trained", "all_answers", "full"),
     "all_tokens": Method("many examples, every token trained", "all_tokens", "full"),

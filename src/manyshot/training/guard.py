@@ -97,6 +97,9 @@ class Guard(TrainerCallback):
         if self.stopped_at is None:
             return
         assert self.kept_step is not None
+        if _is_distributed():
+            # the first process may still be writing
+            torch.distributed.barrier()
         kept = load_file(self._file(self.kept_step))
         parameters = dict(model.named_parameters())
         with torch.no_grad():
@@ -139,7 +142,7 @@ class Guard(TrainerCallback):
         if state.is_world_process_zero:
             with evaluating(model), _same_randomness():
                 values = [float(self.probe(model))]
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if _is_distributed():
             # all ranks have to stop at the same step
             torch.distributed.broadcast_object_list(values, src=0)
         return values[0]
@@ -174,6 +177,10 @@ class Guard(TrainerCallback):
         if len(kept) < len(rows):
             write_text(place, "".join(map(json_line, kept)))
         return [row for row in kept if row["stage"] == self.stage]
+
+
+def _is_distributed() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from manyshot.errors import RecipeError
 from manyshot.objectives import PreservationOptions, kl_divergence, scheduled_weight, squared_distance
 from manyshot.training.meter import Meter
 from manyshot.training.reference import Reference, moving_parameters
@@ -17,6 +18,11 @@ class Preservation:
     """The terms of one training. Made from the model as it is before the first step."""
 
     def __init__(self, options: PreservationOptions, model: Any, meter: Meter) -> None:
+        if options.needs_reference and getattr(model, "soft_prompt", None) is not None:
+            raise RecipeError(
+                "objective.preservation: kl_input and kl_icl compare with the model's start, which has no soft prompt before "
+                "its rows; leave them out of stages with one"
+            )
         self.options, self.meter = options, meter
         self.reference = Reference(model) if options.needs_reference else None
         self._moving = moving_parameters(model, self.reference) if options.l2_sp is not None else []

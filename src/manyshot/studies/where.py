@@ -1,0 +1,117 @@
+"""Where in-context learning lives in a model, without training: what the base's projections bring back to a tuned model.
+
+restorations       the tuned model with projections of some layers put back to the base's: score each, and see which
+                   layers' query, key, value or output tuning has overwritten
+weight_changes     |W_tuned - W_base| / |W_base| of each matrix (Frobenius)
+gradient_cosine    cosine between the gradient of a task and that of the same task with shuffled labels: near 1 where a
+                   model learns only the format (arXiv 2211.00635)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from manyshot.errors import ModelError
+from manyshot.models.parts import Part, attention_layers, output_axis, projections
+from manyshot.seeds import generator
+from manyshot.tasks import Example, Task
+
+LETTERS = "qkvo"
+
+
+def restorations(tuned: Any, base: Any, letters: Sequence[str] = (*LETTERS, LETTERS)) -> Iterator[tuple[int, str, Any]]:
+    """Yield (layer, letters, model): the tuned model with these projections of one layer put back to the base's.
+
+    `letters` names the sets that are put back, by default each alone and all four together; layer -1 comes first of each
+    set and puts back every layer. The model is one and the same object, and the tuned model again after the last.
+    Raises ModelError where the two models are not of one architecture; an adapter must be merged first.
+    """
+    refuse_unlike(tuned, base)
+    n_layers = len(attention_layers(tuned))
+    for chosen in letters:
+        pairs = list(zip(projections(tuned, chosen), projections(base, chosen), strict=True))
+        by_layer = [pairs[i * len(pairs) // n_layers : (i + 1) * len(pairs) // n_layers] for i in range(n_layers)]
+        for layer in (-1, *range(n_layers)):
+            own = pairs if layer < 0 else by_layer[layer]
+            kept = [_values(mine) for mine, _ in own]
+            for mine, theirs in own:
+                _put(mine, _values(theirs))
+            try:
+                yield layer, chosen, tuned
+            finally:
+                for (mine, _), values in zip(own, kept, strict=True):
+                    _put(mine, values)
+
+
+def weight_changes(tuned: Any, base: Any) -> dict[str, float]:
+    """Return |W_tuned - W_base| / |W_base| of every parameter with two or more axes, by its name."""
+    refuse_unlike(tuned, base)
+    before = dict(base.named_parameters())
+    with torch.no_grad():
+        return {
+            name: float((now - before[name]).float().norm() / before[name].float().norm().clamp(min=1e-12))
+            for name, now in tuned.named_parameters()
+            if now.dim() > 1
+        }
+
+
+def gradient_cosine(model: Any, loss: Callable[[Any], torch.Tensor], other: Callable[[Any], torch.Tensor]) -> float:
+    """Return the cosine between the gradients of two losses of a model, over all parameters that require one."""
+    moving = [p for p in model.parameters() if p.requires_grad]
+    one, two = (torch.autograd.grad(of(model), moving, allow_unused=True) for of in (loss, other))
+    pairs = [(a.double(), b.double()) for a, b in zip(one, two, strict=True) if a is not None and b is not None]
+    product = torch.stack([(a * b).sum() for a, b in pairs]).sum()
+    norms = [torch.stack([side.square().sum() for side in sides]).sum().sqrt() for sides in zip(*pairs, strict=True)]
+    return float(product / (norms[0] * norms[1]).clamp(min=1e-30))
+
+
+def shuffled_labels(task: Task, seed: int) -> Task:
+    """Return a task whose training answers are dealt out anew among its inputs."""
+    order = generator(seed, "shuffled labels", task.name).permutation(len(task.train))
+    dealt = [Example(e.input, task.train[int(i)].output) for e, i in zip(task.train, order, strict=True)]
+    assert sorted(e.output for e in dealt) == sorted(e.output for e in task.train)
+    return replace(task, train=dealt)
+
+
+def projection_changes(tuned: Any, base: Any) -> dict[str, list[float]]:
+    """Return the relative change of the weights of q, k, v and o by layer, in a fused matrix of the part's own rows."""
+    refuse_unlike(tuned, base)
+    changes: dict[str, list[float]] = {}
+    for letter in LETTERS:
+        pairs = zip(projections(tuned, letter), projections(base, letter), strict=True)
+        weights = [(_weight(mine), _weight(theirs)) for mine, theirs in pairs]
+        changes[letter] = [float((now - then).norm() / then.norm().clamp(min=1e-12)) for now, then in weights]
+    return changes
+
+
+def refuse_unlike(tuned: Any, base: Any) -> None:
+    """Raise ModelError unless the two models have the same parameters."""
+    shapes = [{name: p.shape for name, p in model.named_parameters()} for model in (tuned, base)]
+    if shapes[0] != shapes[1]:
+        raise ModelError(
+            "the tuned model and the base do not have the same parameters; give two models of one architecture, and merge "
+            "an adapter first (merge_and_unload)"
+        )
+
+
+def _rows(part: Part, parameter: torch.Tensor) -> tuple[int, torch.Tensor]:
+    axis = output_axis(part.module) if parameter.dim() > 1 else 0
+    rows = torch.arange(parameter.shape[axis]) if part.outputs is None else part.outputs
+    return axis, rows.to(parameter.device)
+
+
+def _weight(part: Part) -> torch.Tensor:
+    weight = part.module.weight.detach()
+    return weight.index_select(*_rows(part, weight)).float()
+
+
+def _values(part: Part) -> list[torch.Tensor]:
+    return [p.detach().index_select(*_rows(part, p)).clone() for p in part.module.parameters()]
+
+
+@torch.no_grad()
+def _put(part: Part, values: Sequence[torch.Tensor]) -> None:
+    for parameter, value in zip(part.module.parameters(), values, strict=True):
+        parameter.index_copy_(*_rows(part, parameter), value.to(parameter))
