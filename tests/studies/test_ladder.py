@@ -5,9 +5,8 @@ import pytest
 from manyshot.errors import RecipeError
 from manyshot.models import load_tokenizer
 from manyshot.stage_data import build_dataset
-from manyshot.studies import METHODS, Ladder, load_preset
+from manyshot.studies import METHODS, Job, Ladder, LadderPreset, load_preset
 from manyshot.studies.methods import BASE
-from manyshot.studies.recipes import training_recipe
 from manyshot.tasks.builtin import write_suite
 from tests import tiny
 
@@ -48,16 +47,20 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(place):
     said = []
-    result = Ladder(load_preset(str(place / "preset.yaml")), place / "out", said.append).execute()
+    result = Ladder(load_preset(str(place / "preset.yaml"), LadderPreset), place / "out", said.append).execute()
     return result, said
 
 
+def recipe_of(ladder: Ladder, method: str):
+    return ladder.recipe(Job(method, 1e-4, 0))
+
+
 def test_every_method_reads_about_the_same_number_of_tokens_a_step(place):
-    preset = load_preset(str(place / "preset.yaml"), step_tokens=3000)
+    preset = load_preset(str(place / "preset.yaml"), LadderPreset, step_tokens=3000)
     ladder = Ladder(preset, place / "tokens")
     tokenizer = load_tokenizer(preset.model)
     for method in METHODS:
-        recipe = training_recipe(preset, ladder.suite, method, 1e-4, 0)
+        recipe = recipe_of(ladder, method)
         stage = recipe.stages[0]
         args = stage.training.args
         n_rows = args["per_device_train_batch_size"] * args["gradient_accumulation_steps"]
@@ -68,9 +71,9 @@ def test_every_method_reads_about_the_same_number_of_tokens_a_step(place):
 
 
 def test_methods_differ_in_rows_and_targets_only(place):
-    preset = load_preset(str(place / "preset.yaml"))
-    suite = Ladder(preset, place / "recipes").suite
-    found = {m: training_recipe(preset, suite, m, 1e-4, 0).model_dump() for m in METHODS}
+    preset = load_preset(str(place / "preset.yaml"), LadderPreset)
+    ladder = Ladder(preset, place / "recipes")
+    found = {m: recipe_of(ladder, m).model_dump() for m in METHODS}
     for recipe in found.values():
         stage = recipe["stages"][0]
         del stage["data"]["episodes"], stage["objective"]["scope"]
@@ -85,7 +88,14 @@ def test_a_ladder_writes_a_run_folder_with_every_method_seed_and_difference(plac
     assert result["seeds"] == [0, 1]
     assert set(result["paired"]["manyicl-few_shot_ft"]) == {"0", "2"}
     names = {path.name for path in (place / "out").iterdir()}
-    assert {"scores.jsonl", "predictions.jsonl", "summary.json", "ladder.json", "manifest.json", "examples.json"} <= names
+    assert {
+        "scores.jsonl",
+        "predictions.jsonl",
+        "summary.json",
+        "ladder.json",
+        "manifest.json",
+        "examples.json",
+    } <= names
     scores = [json.loads(line) for line in (place / "out" / "scores.jsonl").read_text().splitlines()]
     # a seed has draws of its own; the base is judged on all of them
     assert {(s["method"], s["draw"]) for s in scores} == {(m, d) for m in result["methods"] for d in (0, 1)}
@@ -108,18 +118,18 @@ def test_a_finished_ladder_trains_and_reads_nothing_again(place, done):
     first, said = done
     assert any(line.startswith("training ") for line in said)
     again = []
-    result = Ladder(load_preset(str(place / "preset.yaml")), place / "out", again.append).execute()
+    result = Ladder(load_preset(str(place / "preset.yaml"), LadderPreset), place / "out", again.append).execute()
     assert result == first
     assert not [line for line in again if line.startswith("training ") or "by shots" in line]
 
 
 def test_an_unknown_preset_or_method_names_the_nearest(place):
     with pytest.raises(RecipeError, match='did you mean "smoke"'):
-        load_preset("smok")
+        load_preset("smok", LadderPreset)
     with pytest.raises(RecipeError, match='did you mean "manyicl"'):
-        load_preset(str(place / "preset.yaml"), methods=["manyicle"])
+        load_preset(str(place / "preset.yaml"), LadderPreset, methods=["manyicle"])
 
 
-@pytest.mark.parametrize("name", ["demo", "smoke"])
+@pytest.mark.parametrize("name", ["demo", "smoke", "tiny"])
 def test_the_presets_of_the_package_are_valid(name):
-    assert load_preset(name).learning_rates
+    assert load_preset(name, LadderPreset).learning_rates

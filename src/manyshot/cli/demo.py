@@ -12,10 +12,10 @@ def demo(
     """Tune the bundled model three ways on equal tokens and show what each makes of examples in the prompt."""
     from manyshot.cli.console import quiet_libraries, say
     from manyshot.cli.study import report
-    from manyshot.studies import Ladder, load_preset
+    from manyshot.studies import Ladder, LadderPreset, load_preset
 
     quiet_libraries()
-    preset = load_preset("demo")
+    preset = load_preset("demo", LadderPreset)
     say(
         "The bundled model has 1.3 million parameters and never saw a task. Three ways of fine-tuning it follow, each on "
         f"the same number of tokens of 150 small tasks; then all are asked to do tasks that none was tuned on, with 0 to "

@@ -22,11 +22,14 @@ def ladder(
     """Tune one model by several methods on equal tokens and judge them on seen and held-out tasks."""
     from manyshot.cli.console import quiet_libraries, say, split_list, split_numbers
     from manyshot.errors import RecipeError, nearest
-    from manyshot.studies import Ladder, load_preset
+    from manyshot.studies import Ladder, LadderPreset, load_preset
 
     quiet_libraries()
     chosen = load_preset(
-        preset, seeds=split_numbers(seeds) if seeds else None, methods=split_list(methods) if methods else None
+        preset,
+        LadderPreset,
+        seeds=split_numbers(seeds) if seeds else None,
+        methods=split_list(methods) if methods else None,
     )
     job_list = Ladder(chosen, out, say)
     if dry_run or only:
@@ -45,6 +48,33 @@ def ladder(
         return
     say(f"preset {preset}: {chosen.cost}")
     report(job_list.execute(), out)
+
+
+@study.command()
+def preservation(
+    preset: Annotated[str, typer.Option(help="smoke, tiny, or a .yaml file.")] = "smoke",
+    out: Annotated[
+        Path, typer.Option(help="The study's folder; an existing one of the same preset is resumed.")
+    ] = Path("runs/preservation"),
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated, instead of the preset's.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Comma-separated, instead of the preset's.")] = None,
+) -> None:
+    """Tune on one task at a time in many ways; compare what is learned with what is left of in-context learning."""
+    from manyshot.cli.console import quiet_libraries, say, show, split_list, split_numbers
+    from manyshot.reporting import preservation_table
+    from manyshot.studies import Preservation, PreservationPreset, load_preset
+
+    quiet_libraries()
+    chosen = load_preset(
+        preset,
+        PreservationPreset,
+        seeds=split_numbers(seeds) if seeds else None,
+        methods=split_list(methods) if methods else None,
+    )
+    say(f"preset {preset}: {chosen.cost}")
+    result = Preservation(chosen, out, say).execute()
+    show(preservation_table(result))
+    say(f"best on dev: {result['best']}; all numbers: {out / 'preservation.json'}")
 
 
 def report(result: dict, out: Path) -> None:

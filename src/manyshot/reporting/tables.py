@@ -87,6 +87,20 @@ def paired_table(summary: Mapping[str, Any]) -> Table | None:
     return Table("differences on held-out tasks, paired", ("methods", *(f"{k} shots" for k in shots)), tuple(rows))
 
 
+def preservation_table(result: Mapping[str, Any]) -> Table:
+    """Return what each way of tuning taught its targets and what it left of in-context learning."""
+    rows = []
+    for name, m in [*result["methods"].items(), *((f"{k}, diverse", v) for k, v in result["diverse"].items())]:
+        drop = "" if m["icl_drop"] is None else f"{m['icl_drop']:+.3f} {_interval(m['icl_drop_ci95'])}"
+        fields = ("target_gain", "target_icl_gain")
+        gains = ["" if m.get(key) is None else f"{m[key]:+.3f}" for key in fields]
+        gain_drop = "" if m["gain_drop"] is None else f"{m['gain_drop']:+.3f}"
+        rows.append((name, *gains, drop, gain_drop, _number(m.get("seconds_ratio")), f"{m.get('learning_rate', 0):g}"))
+    shots = result["shots"]
+    head = ("method", "target gain", f"at {shots} shots", "ICL drop", "gain drop", "time / full", "learning rate")
+    return Table(f"tuned on one task, judged on others at {shots} shots", head, tuple(rows))
+
+
 def cost_table(summary: Mapping[str, Any]) -> Table | None:
     """Return what each method consumed and what it did to general text."""
     fields = {

@@ -9,7 +9,6 @@ FOLDER/ladder.json            the summary with seeds, learning rates, paired dif
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,11 @@ from manyshot.files import read_json, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
 from manyshot.models import load_model
+from manyshot.recipe import Recipe
 from manyshot.records import CellLog, Prediction, Score
 from manyshot.run import Run
 from manyshot.studies.examples import worked_examples
+from manyshot.studies.jobs import Job
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.preset import LadderPreset
@@ -36,23 +37,6 @@ Say = Callable[[str], None]
 RESULT = "ladder.json"
 # tasks of dev that learning rates of dedicated models are chosen on: each costs a training
 N_DEDICATED_DEV = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One training."""
-
-    method: str
-    learning_rate: float
-    seed: int
-    task: str | None = None
-    """For a dedicated model, its task's path."""
-
-    @property
-    def name(self) -> str:
-        """Return the name of its run folder."""
-        task = f"-{self.task.replace('/', '_')}" if self.task else ""
-        return f"{self.method}-lr{self.learning_rate:g}-seed{self.seed}{task}"
 
 
 class Ladder:
@@ -100,9 +84,23 @@ class Ladder:
         folder = self.folder / "runs" / job.name
         if not (folder / records.MODEL).is_dir():
             self.say(f"training {job.name}")
-            recipe = training_recipe(self.preset, self.suite, job.method, job.learning_rate, job.seed, job.task)
-            Run(recipe, folder, self.say).train()
+            Run(self.recipe(job), folder, self.say).train()
         return folder / records.MODEL
+
+    def recipe(self, job: Job) -> Recipe:
+        """Return the recipe of a training."""
+        preset = self.preset
+        return training_recipe(
+            preset,
+            self.suite,
+            {**METHODS[job.method].stage(preset.budget_tokens), "tuning": preset.tuning.model_dump()},
+            tasks=[job.task] if job.task else preset.train,
+            # a dedicated model's task may be one of dev: only the report's tasks must be strange to it
+            strange=preset.held_out if job.task else [*preset.dev, *preset.held_out],
+            learning_rate=job.learning_rate,
+            steps=preset.dedicated_steps if job.task else preset.steps,
+            seed=job.seed,
+        )
 
     # ---- learning rates
 

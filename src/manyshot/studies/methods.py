@@ -1,7 +1,4 @@
-"""The methods that a ladder compares, each in one line: what its rows hold and which tokens are trained.
-
-To add a method, add a line here.
-"""
+"""The methods that the studies compare, each in one line. To add one, add a line here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,3 +44,36 @@ METHODS: Mapping[str, Method] = {
 }
 """Name -> method. `base`, the model before training, needs none."""
 BASE = "base"
+
+_GENERAL = {"mix": {"general": 0.10}}
+_FIFTH = {"mix": {"icl_format": 0.20}}
+_TENTH_AND_FIFTH = {"mix": {"general": 0.10, "icl_format": 0.20}}
+
+PRESERVING: Mapping[str, Mapping[str, Any]] = {
+    "full": {},
+    "lora_r4": {"tuning": {"preset": "lora", "lora": {"r": 4, "lora_alpha": 8}}},
+    "lora": {"tuning": {"preset": "lora", "lora": {"r": 16, "lora_alpha": 32}}},
+    "lora_r64": {"tuning": {"preset": "lora", "lora": {"r": 64, "lora_alpha": 128}}},
+    "lora_qv": {"tuning": {"preset": "lora_qv"}},
+    "value_only": {"tuning": {"preset": "value_only"}},
+    "value_lora": {"tuning": {"preset": "value_lora"}},
+    "qk_only": {"tuning": {"preset": "qk_only"}},
+    "full+mix10": {"data": _GENERAL},
+    "full+icl_format20": {"data": _FIFTH},
+    "full+mix10+icl_format20": {"data": _TENTH_AND_FIFTH},
+    "full+kl_icl": {"data": _GENERAL, "objective": {"preservation": {"kl_icl": 1.0}}},
+    "full+kl_input": {"objective": {"preservation": {"kl_input": 0.4}}},
+    "full+l2_sp": {"objective": {"preservation": {"l2_sp": 0.01}}},
+    "few_shot_aux": {
+        "data": {"mix": {"icl_format": 0.50}},
+        "objective": {"scope": "last_answer", "preservation": {"few_shot_aux": 1.0}},
+    },
+    "lora_qv+mix10+icl_format20": {"tuning": {"preset": "lora_qv"}, "data": _TENTH_AND_FIFTH},
+    "value_only+mix10+icl_format20": {"tuning": {"preset": "value_only"}, "data": _TENTH_AND_FIFTH},
+    "lora+mix10+icl_format20": {
+        "tuning": {"preset": "lora", "lora": {"r": 16, "lora_alpha": 32}},
+        "data": _TENTH_AND_FIFTH,
+    },
+    "full+mix10+icl_format20+kl_icl": {"data": _TENTH_AND_FIFTH, "objective": {"preservation": {"kl_icl": 1.0}}},
+}
+"""Name -> what differs in a stage of plain fine-tuning: all weights move, one example a row without shots."""

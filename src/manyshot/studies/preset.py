@@ -1,8 +1,9 @@
-"""A ladder's preset: which model, tasks, methods and budgets. Strict YAML; those that come with the package by name."""
+"""Presets of the studies: which model, tasks, methods and budgets. Strict YAML; those that come with the package by name."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -10,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from manyshot.errors import RecipeError, nearest
 from manyshot.files import hash_text
 from manyshot.models import TuningOptions
-from manyshot.studies.methods import BASE, METHODS
+from manyshot.studies.methods import METHODS, PRESERVING
 
 _FOLDER = Path(__file__).parent / "presets"
 
 
-class LadderPreset(BaseModel):
-    """Everything a ladder depends on."""
+class StudyPreset(BaseModel):
+    """What every study says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -28,24 +29,14 @@ class LadderPreset(BaseModel):
     """A suite's folder, or `builtin` for the generated one."""
     methods: list[str]
     """Which methods, beside the base."""
-    train: list[str] = Field(default_factory=lambda: ["train"])
-    """Tasks to train on."""
     dev: list[str] = Field(default_factory=lambda: ["dev"])
-    """Tasks that learning rates are chosen on."""
+    """Tasks that learning rates and combinations are chosen on."""
     held_out: list[str] = Field(default_factory=lambda: ["held_out"])
     """Tasks of the report, read once a model."""
-    seen: list[str] = Field(default_factory=list)
-    """Training tasks whose test rows are judged too; each gets a model of its own under `dedicated_ft`."""
-    shots: list[int] = Field(default_factory=lambda: [0, 1, 2, 4, 8, 16, 32])
-    """Numbers of demonstrations in the report."""
-    dev_shots: list[int] = Field(default_factory=lambda: [0, 4, 16])
-    """Numbers of demonstrations on dev; a learning rate is judged by the mean over them."""
     draws: int = Field(default=2, ge=1)
     """Choices of demonstrations a seed."""
     limit: int | None = Field(default=40, ge=1)
     """Queries a task."""
-    dev_limit: int | None = Field(default=40, ge=1)
-    """Queries a dev task."""
     budget_tokens: int = Field(default=512, ge=32)
     """Longest row."""
     step_tokens: int = Field(default=4096, ge=32)
@@ -54,34 +45,16 @@ class LadderPreset(BaseModel):
     """Most full rows in memory at once; more are accumulated."""
     steps: int = Field(default=100, ge=1)
     """Optimiser steps."""
-    dedicated_steps: int = Field(default=30, ge=1)
-    """Optimiser steps of each model that is for one task only."""
     learning_rates: list[float] = Field(min_length=1)
     """The same for every method; the best on dev is taken."""
     chosen: dict[str, float] = Field(default_factory=dict)
     """Method -> learning rate that was chosen on dev by a run without this entry, so that it need not be chosen again."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Further fields of transformers.TrainingArguments, the same for every method."""
-    tuning: TuningOptions = TuningOptions()
-    """Which parameters move."""
     text: str | None = None
     """Plain text for bits per byte; null measures none."""
     seeds: list[int] = Field(default_factory=lambda: [0])
     """Every method is trained once a seed."""
-
-    @field_validator("methods")
-    @classmethod
-    def _known(cls, value: list[str]) -> list[str]:
-        for name in value:
-            if name not in METHODS:
-                raise ValueError(f'no method "{name}"{nearest(name, METHODS)}; known are {", ".join(METHODS)}')
-        return list(dict.fromkeys(name for name in METHODS if name in value))
-
-    @model_validator(mode="after")
-    def _complete(self) -> "LadderPreset":
-        if "dedicated_ft" in self.methods and not self.seen:
-            raise ValueError("dedicated_ft trains a model for each task of `seen`; name some there")
-        return self
 
     @cached_property
     def hash(self) -> str:
@@ -93,25 +66,86 @@ class LadderPreset(BaseModel):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=120)
 
 
-def load_preset(name: str, **changes: Any) -> LadderPreset:
+class LadderPreset(StudyPreset):
+    """Everything a ladder depends on."""
+
+    train: list[str] = Field(default_factory=lambda: ["train"])
+    """Tasks to train on."""
+    seen: list[str] = Field(default_factory=list)
+    """Training tasks whose test rows are judged too; each gets a model of its own under `dedicated_ft`."""
+    shots: list[int] = Field(default_factory=lambda: [0, 1, 2, 4, 8, 16, 32])
+    """Numbers of demonstrations in the report."""
+    dev_shots: list[int] = Field(default_factory=lambda: [0, 4, 16])
+    """Numbers of demonstrations on dev; a learning rate is judged by the mean over them."""
+    dev_limit: int | None = Field(default=40, ge=1)
+    """Queries a dev task."""
+    dedicated_steps: int = Field(default=30, ge=1)
+    """Optimiser steps of each model that is for one task only."""
+    tuning: TuningOptions = TuningOptions()
+    """Which parameters move."""
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        return known_methods(value, METHODS)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "LadderPreset":
+        if "dedicated_ft" in self.methods and not self.seen:
+            raise ValueError("dedicated_ft trains a model for each task of `seen`; name some there")
+        return self
+
+
+class PreservationPreset(StudyPreset):
+    """Everything a comparison of ways to keep in-context learning depends on."""
+
+    targets: list[str]
+    """Tasks that a model is tuned on, one model each."""
+    dev_targets: list[str]
+    """Targets on which learning rates and `best` are chosen, none of them among `targets`."""
+    general: list[str]
+    """Tasks whose rows are mixed in as general data."""
+    shots: int = Field(default=16, ge=1)
+    """Demonstrations at which in-context learning is measured, beside none."""
+    scales: dict[str, float] = Field(default_factory=dict)
+    """Method -> factor of the learning rates: adapters want higher ones than weights."""
+    candidates: list[str] = Field(default_factory=list)
+    """Methods that `best` is the best of, judged on dev."""
+
+    @field_validator("methods", "candidates")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        return known_methods(value, PRESERVING)
+
+
+P = TypeVar("P", bound=StudyPreset)
+
+
+def known_methods(names: list[str], known: Mapping[str, Any]) -> list[str]:
+    """Return the names in the order of what is known, each once; an unknown one is a ValueError naming the nearest."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f'no method "{name}"{nearest(name, known)}; known are {", ".join(known)}')
+    return [name for name in known if name in names]
+
+
+def load_preset(name: str, kind: type[P], **changes: Any) -> P:
     """Return the preset of a name that comes with the package, or of a YAML file, with fields changed.
 
     Raises RecipeError for an unknown name or key.
     """
-    known = sorted(p.stem for p in _FOLDER.glob("*.yaml"))
-    place = _FOLDER / f"{name}.yaml" if name in known else Path(name)
+    folder = _FOLDER / kind.__name__.removesuffix("Preset").lower()
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    place = folder / f"{name}.yaml" if name in known else Path(name)
     if not place.is_file():
         raise RecipeError(
             f'no preset "{name}"{nearest(name, known)}; there are {", ".join(known)}, or give a .yaml file'
         )
     try:
         value = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
-        return LadderPreset.model_validate({**value, **{k: v for k, v in changes.items() if v is not None}})
+        return kind.model_validate({**value, **{k: v for k, v in changes.items() if v is not None}})
     except yaml.YAMLError as error:
         raise RecipeError(f"{place}: not valid YAML ({error})") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise RecipeError(f'{place}: "{".".join(map(str, first["loc"]))}": {first["msg"]}') from None
-
-
-__all__ = ["BASE", "LadderPreset", "load_preset"]
