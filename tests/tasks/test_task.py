@@ -28,6 +28,7 @@ def test_a_task_refuses_an_unlisted_output_by_split_and_number():
     [
         {"instruction": "Other."},
         {"labels": (*tiny.LABELS, "west")},
+        {"template": Template(chat="user")},
         {"template": Template(stop="\n\n")},
         {"template": Template(header="{instruction}\n\n")},
         {"template": Template(prompt="{input}")},
