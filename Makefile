@@ -6,7 +6,7 @@ CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 
-.PHONY: demo test test-all install lint format bench clean
+.PHONY: demo tiny test test-all install lint format bench clean
 
 # torch comes first: with it in place nothing else asks for another build of it
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
@@ -24,6 +24,11 @@ $(VENV)/bench-installed: $(VENV)/installed
 
 demo: install
 	$(BIN)/manyshot demo --out runs/demo
+
+# the bundled model anew, from nothing; goes on where it stopped
+tiny: install
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m manyshot.pretraining train recipes/tiny.yaml runs/tiny
+	$(BIN)/python -m manyshot.pretraining pack runs/tiny/stages/long runs/tiny/bundled
 
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow and not gpu'

@@ -118,3 +118,8 @@ def test_promot_in_two_stages_gives_a_plain_model_and_keeps_the_prompt_beside_th
     prompts = [load_file(place / "soft_prompt.safetensors")["soft_prompt"] for place in places[1:]]
     assert prompts[0].shape == (4, 32)
     assert torch.equal(*prompts)
+
+
+def test_a_prompt_from_a_stage_that_is_not_there_is_refused_before_anything_is_done(root):
+    with pytest.raises(RecipeError, match=r'soft_prompt_from "prompt" is neither a stage before it nor a folder'):
+        recipe(root / "suite", tuning={"soft_prompt_from": "prompt"})

@@ -104,6 +104,13 @@ class Recipe(BaseModel):
             raise ValueError(
                 f'evaluation.base "{self.evaluation.base}" is no stage before the last; stages are {names}'
             )
+        for number, stage in enumerate(self.stages):
+            source = stage.tuning.soft_prompt_from
+            if source is not None and source not in names[:number] and not Path(source).is_dir():
+                raise ValueError(
+                    f'stage {stage.name}: tuning.soft_prompt_from "{source}" is neither a stage before it nor a folder; '
+                    "name the stage whose tuning.preset is soft_prompt"
+                )
         return self
 
     @property

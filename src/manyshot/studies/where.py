@@ -7,7 +7,7 @@ gradient_cosine    cosine between the gradient of a task and that of the same ta
                    model learns only the format (arXiv 2211.00635)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from manyshot.tasks import Example, Task
 LETTERS = "qkvo"
 
 
-def restorations(tuned: Any, base: Any, letters: Sequence[str] = (*LETTERS, LETTERS)) -> Iterator[tuple[int, str, Any]]:
+def restorations(
+    tuned: Any, base: Any, letters: Sequence[str] = (*LETTERS, LETTERS)
+) -> Generator[tuple[int, str, Any], None, None]:
     """Yield (layer, letters, model): the tuned model with these projections of one layer put back to the base's.
 
     `letters` names the sets that are put back, by default each alone and all four together; layer -1 comes first of each
