@@ -18,12 +18,8 @@ def forbidden_in(text: str) -> set[str]:
     words = set(re.findall(r"[A-Za-z]+", text))
     found = set()
     for piece in forbidden_texts():
-        alone = re.escape(piece)
-        if piece.isalpha():
-            hit = piece in words
-        else:
-            hit = re.search(rf"(?<![A-Za-z]){alone}" if piece[0].isalpha() else alone, text)
-        if hit:
+        pattern = rf"(?<![A-Za-z]){re.escape(piece)}" if piece[0].isalpha() else re.escape(piece)
+        if piece in words if piece.isalpha() else re.search(pattern, text):
             found.add(piece)
     return found
 

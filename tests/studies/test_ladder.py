@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -6,6 +8,7 @@ from manyshot.errors import RecipeError
 from manyshot.models import load_tokenizer
 from manyshot.stage_data import build_dataset
 from manyshot.studies import METHODS, Job, Ladder, LadderPreset, load_preset
+from manyshot.studies.jobs import alone
 from manyshot.studies.methods import BASE
 from manyshot.tasks.builtin import write_suite
 from tests import tiny
@@ -133,3 +136,12 @@ def test_an_unknown_preset_or_method_names_the_nearest(place):
 @pytest.mark.parametrize("name", ["demo", "smoke", "tiny"])
 def test_the_presets_of_the_package_are_valid(name):
     assert load_preset(name, LadderPreset).learning_rates
+
+
+def test_a_run_folder_is_held_by_one_process_at_a_time(tmp_path):
+    # another process, without the seconds that importing the library takes
+    code = "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    ask = [sys.executable, "-c", code, str(tmp_path / ".run.lock")]
+    with alone(tmp_path / "run"):
+        assert subprocess.run(ask, capture_output=True, check=False).returncode != 0
+    assert subprocess.run(ask, capture_output=True, check=False).returncode == 0

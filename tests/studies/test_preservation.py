@@ -58,7 +58,9 @@ def test_a_model_without_in_context_learning_is_refused(place):
 def test_every_method_reports_what_it_taught_and_what_it_left(done):
     assert set(done["methods"]) == {"full", "lora", "full+mix10+icl_format20+kl_icl"}
     for report in done["methods"].values():
-        assert {"target_gain", "target_icl_gain", "icl_drop", "icl_drop_ci95", "gain_drop", "seconds_ratio"} <= set(report)
+        assert {"target_gain", "target_icl_gain", "icl_drop", "icl_drop_ci95", "gain_drop", "seconds_ratio"} <= set(
+            report
+        )
     assert done["methods"]["full"]["seconds_ratio"] == 1.0
     assert set(done["diverse"]) == {"full", "lora"}
     assert done["best"] == "lora"

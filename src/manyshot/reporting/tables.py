@@ -30,7 +30,8 @@ def curve_tables(summary: Mapping[str, Any]) -> list[Table]:
                 cells = [f"{method[group][k]:.3f} {_interval(method['ci95'][group][k])}" for k in shots]
                 rows.append((name, *cells, f"{method['worst_draw'][group][shots[-1]]:.3f}"))
         for name, groups in summary.get("differences", {}).items():
-            if group in groups:
+            # a study has its differences in a table of their own
+            if group in groups and not summary.get("paired"):
                 points = [groups[group].get(k) for k in shots]
                 cells = [f"{p['mean']:+.3f} {_interval(p['ci95'])}" if p else "" for p in points]
                 rows.append((name, *cells, ""))

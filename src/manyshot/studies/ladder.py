@@ -25,7 +25,7 @@ from manyshot.recipe import Recipe
 from manyshot.records import CellLog, Prediction, Score
 from manyshot.run import Run
 from manyshot.studies.examples import worked_examples
-from manyshot.studies.jobs import Job
+from manyshot.studies.jobs import Job, alone
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.preset import LadderPreset
@@ -82,9 +82,10 @@ class Ladder:
     def train(self, job: Job) -> Path:
         """Train a model, unless it is there, and return its folder."""
         folder = self.folder / "runs" / job.name
-        if not (folder / records.MODEL).is_dir():
-            self.say(f"training {job.name}")
-            Run(self.recipe(job), folder, self.say).train()
+        with alone(folder):
+            if not (folder / records.MODEL).is_dir():
+                self.say(f"training {job.name}")
+                Run(self.recipe(job), folder, self.say).train()
         return folder / records.MODEL
 
     def recipe(self, job: Job) -> Recipe:
@@ -231,8 +232,8 @@ class Ladder:
         def judged(method: str, number: int) -> Judged:
             draws = range(number * self.preset.draws, (number + 1) * self.preset.draws)
             bits = summary["methods"][method].get("general_bits_per_byte")
-            mine = [[r for r in rows if r.method == method and r.draw in draws] for rows in (scores, predictions)]
-            return Judged(mine[0], mine[1], bits)
+            own_scores = [s for s in scores if s.method == method and s.draw in draws]
+            return Judged(own_scores, [p for p in predictions if p.method == method and p.draw in draws], bits)
 
         found = {}
         for method in self.preset.methods:

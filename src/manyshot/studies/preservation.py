@@ -23,9 +23,10 @@ from manyshot.files import read_json, write_json
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder
 from manyshot.models import load_model
+from manyshot.recipe import Recipe
 from manyshot.records import CellLog
 from manyshot.run import Run
-from manyshot.studies.jobs import Job
+from manyshot.studies.jobs import Job, alone
 from manyshot.studies.methods import BASE, PRESERVING
 from manyshot.studies.preset import PreservationPreset
 from manyshot.studies.recipes import training_recipe
@@ -62,27 +63,31 @@ class Preservation:
     def train(self, job: Job) -> Path:
         """Train a model, unless it is there, and return its folder."""
         folder = self.folder / "runs" / job.name
-        if not (folder / records.MODEL).is_dir():
-            self.say(f"training {job.name}")
-            preset = self.preset
-            stage: dict[str, Any] = {key: dict(value) for key, value in PRESERVING[job.method].items()}
-            data = stage.setdefault("data", {})
-            data["mix"] = {"icl_format": 0.0, **data.get("mix", {})}
-            data["episodes"] = {"budget_tokens": preset.budget_tokens, "max_examples": preset.shots + 1}
-            if data["mix"].get("general"):
-                data["general"] = str(self.general)
-            recipe = training_recipe(
-                preset,
-                self.suite,
-                stage,
-                tasks=["train"] if job.task == DIVERSE else [str(job.task)],
-                strange=preset.held_out,
-                learning_rate=job.learning_rate,
-                steps=preset.steps,
-                seed=job.seed,
-            )
-            Run(recipe, folder, self.say).train()
+        with alone(folder):
+            if not (folder / records.MODEL).is_dir():
+                self.say(f"training {job.name}")
+                Run(self.recipe(job), folder, self.say).train()
         return folder / records.MODEL
+
+    def recipe(self, job: Job) -> Recipe:
+        """Return the recipe of a training."""
+        preset = self.preset
+        stage: dict[str, Any] = {key: dict(value) for key, value in PRESERVING[job.method].items()}
+        data = stage.setdefault("data", {})
+        data["mix"] = {"icl_format": 0.0, **data.get("mix", {})}
+        data["episodes"] = {"budget_tokens": preset.budget_tokens, "max_examples": preset.shots + 1}
+        if data["mix"].get("general"):
+            data["general"] = str(self.general)
+        return training_recipe(
+            preset,
+            self.suite,
+            stage,
+            tasks=["train"] if job.task == DIVERSE else [str(job.task)],
+            strange=preset.held_out,
+            learning_rate=job.learning_rate,
+            steps=preset.steps,
+            seed=job.seed,
+        )
 
     # ---- judging
 
