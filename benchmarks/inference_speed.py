@@ -87,7 +87,7 @@ def make_model(folder: Path, task_texts: list[str], vocabulary: int, arguments: 
         num_attention_heads=arguments.hidden // 32,
         num_key_value_heads=arguments.hidden // 32,
         head_dim=32,
-        max_position_embeddings=16384,
+        max_position_embeddings=arguments.window,
         tie_word_embeddings=True,
         eos_token_id=0,
         pad_token_id=1,
@@ -128,7 +128,7 @@ def run_manyshot(arguments: argparse.Namespace) -> dict[str, Any]:
     prefill_seconds = time.perf_counter() - began
     answers = primed.answer(queries)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     computed, needed = primed.tokens_computed, primed.tokens_needed
     # every label's score and the exact ids, for the comparison; not timed
     compared = queries[: arguments.compared]
@@ -167,15 +167,17 @@ def run_lm_eval(arguments: argparse.Namespace) -> dict[str, Any]:
         template.render_prompt(e.input) + template.render_answer(e.output) + template.stop for e in demonstrations
     )
     model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32)
+    # where ours is put too
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
-    harness = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, max_length=16384)
+    harness = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, max_length=arguments.window)
     pairs = [(before + template.render_prompt(q), template.render_answer(y)) for q in queries for y in task.labels]
     requests = [Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(pairs)]
     harness.loglikelihood([Instance("loglikelihood", {}, ("warm", " up"), 0)], disable_tqdm=True)
     began = time.perf_counter()
     found = harness.loglikelihood(requests, disable_tqdm=True)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     n = len(task.labels)
     ids = [[token for part in harness._encode_pair(*pair) for token in part] for pair in pairs]
     return {
@@ -184,6 +186,15 @@ def run_lm_eval(arguments: argparse.Namespace) -> dict[str, Any]:
         "ids": [ids[i : i + n] for i in range(0, len(ids), n)],
         "peak_bytes": peak,
     }
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has held: the card's where there is one, else its own."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def compare(name: str, task: Any, vocabulary: int, compared: int, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -199,7 +210,9 @@ def compare(name: str, task: Any, vocabulary: int, compared: int, arguments: arg
         sides = {}
         for side in SIDES:
             flags = [
-                part for key in ("shots", "queries", "threads") for part in (f"--{key}", str(getattr(arguments, key)))
+                part
+                for key in ("shots", "queries", "threads", "window")
+                for part in (f"--{key}", str(getattr(arguments, key)))
             ]
             command = [sys.executable, __file__, "--side", side, "--compared", str(compared), *flags]
             command += [
@@ -286,6 +299,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--vocabulary", type=int, default=2048, help="pieces of the small-head shape")
+    parser.add_argument("--window", type=int, default=16384, help="tokens that the models are made for")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tuned", help="a tuned model's folder, for the cost of more labels")
     parser.add_argument(

@@ -41,6 +41,6 @@ def test_the_best_checkpoint_is_known_by_its_final_name_and_survives_rotation(tm
         greater_is_better=False,
     )
     made.train()
-    assert Path(made.state.best_model_checkpoint) == tmp_path / "checkpoint-1"
+    assert Path(str(made.state.best_model_checkpoint)) == tmp_path / "checkpoint-1"
     assert (tmp_path / "checkpoint-1" / "complete.json").is_file()
     assert newest_complete(tmp_path)[0] == tmp_path / "checkpoint-5"

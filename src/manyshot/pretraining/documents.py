@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from manyshot.pretraining.words import Draw, distinct, training_word
+from manyshot.pretraining.words import Draw, distinct, is_free, training_word
+from manyshot.pretraining.world import THINGS
 
 # none of them stands in a frame of the built-in suite
 SEPARATORS = (":", " =", " :", ",", " ,", " -", " >", " is", " means", ";", "\t", " |", ")", " +", "\n", ".", "")
 STOPS = ("\n", "\n", "\n", "\n\n", ";", ".", ",", "\n* * *\n", "\n%\n", " |")
+_SIGNS = "=-~>:|/%&@*+<#^!?"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CLOSINGS = {" ": "", " (": ")", " [": "]", " <": ">", ' "': '"'}
 
 
@@ -58,6 +61,30 @@ class Frame:
 ADJACENT = Frame(" ", "", " ", "")
 
 
+def separator(rng: Random) -> str:
+    """Return a short separator, now and then one of a few random signs."""
+    if rng.random() < 0.5:
+        return rng.choice(SEPARATORS)
+    while not is_free(signs := "".join(rng.choice(_SIGNS) for _ in range(rng.randint(1, 3)))):
+        pass
+    return f" {signs}"
+
+
+def name(rng: Random) -> str:
+    """Return a name for a key or a label: a made-up word or two, a word of the world, or letters at random."""
+    kind = rng.random()
+    if kind < 0.5:
+        found = training_word(rng, 1, 2)
+    elif kind < 0.6:
+        found = f"{training_word(rng, 1, 1)} {training_word(rng, 1, 2)}"
+    elif kind < 0.8:
+        found = rng.choice(THINGS)
+    else:
+        while not is_free(found := "".join(rng.choice(_LETTERS) for _ in range(rng.randint(2, 6)))):
+            pass
+    return found if rng.random() < 0.4 else found.capitalize()
+
+
 def plain_frame(rng: Random) -> Frame:
     """Return a frame with a separator of one sign between key and label, a line each."""
     return Frame("", rng.choice(SEPARATORS), " ", "\n")
@@ -66,14 +93,12 @@ def plain_frame(rng: Random) -> Frame:
 def separator_frame(rng: Random) -> Frame:
     """Return a frame with a short separator between key and label, which may stand in brackets."""
     opening = rng.choice((" ", " ", " ", *_CLOSINGS))
-    return Frame("", rng.choice(SEPARATORS), opening, _CLOSINGS[opening] + rng.choice(STOPS))
+    return Frame("", separator(rng), opening, _CLOSINGS[opening] + rng.choice(STOPS))
 
 
 def named_frame(rng: Random) -> Frame:
-    """Return a frame that names key and label by made-up words, on one line or two, as prompt templates do."""
-    first, second = (training_word(rng, 1, 2) for _ in range(2))
-    if rng.random() < 0.5:
-        first, second = first.capitalize(), second.capitalize()
+    """Return a frame that names key and label, on one line or two, as prompt templates do."""
+    first, second = name(rng), name(rng)
     colon = rng.choice((":", ":", ":", " =", " -"))
     joint = rng.choice(("\n", "\n", " ", ", "))
     opening = rng.choice((" ", " ", " ", *_CLOSINGS))

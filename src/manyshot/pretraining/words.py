@@ -11,6 +11,7 @@ _VOWELS = "a e i o u a e i o u a e i o u ai au ea ee oa oo ou".split()
 _CODAS = ["", "", "", *"b ck d f g k l m n nd nk p r rk rt s sh sk st t x".split()]
 _EVALUATION_SHARE = 8
 _FORBIDDEN = frozenset(text.lower().rstrip(":") for text in forbidden_texts())
+_FORBIDDEN_SIGNS = tuple(text for text in forbidden_texts() if not any(map(str.isalnum, text)))
 
 Draw = Callable[[Random], str]
 """Something that draws one word."""
@@ -28,9 +29,9 @@ def is_reserved(word: str) -> bool:
     return hashlib.blake2b(word.encode(), digest_size=2).digest()[0] % _EVALUATION_SHARE == 0
 
 
-def is_free(word: str) -> bool:
-    """Tell whether a text outside the built-in suite may use this word: neither a label of the suite nor in its frames."""
-    return word.lower() not in _FORBIDDEN
+def is_free(text: str) -> bool:
+    """Tell whether a document may use this word, or these signs: no label of the built-in suite nor part of its frames."""
+    return text.lower() not in _FORBIDDEN and not any(signs in text for signs in _FORBIDDEN_SIGNS)
 
 
 def training_word(rng: Random, low: int = 1, high: int = 3) -> str:

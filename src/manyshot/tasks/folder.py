@@ -1,6 +1,9 @@
 """Read and write task folders: task.json or task.yaml, train and test as .jsonl, .csv or .parquet. Every fault is named."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,8 @@ import yaml
 
 from manyshot.errors import ManyshotError, TaskError, nearest
 from manyshot.files import json_line, read_json, write_json, write_text
-from manyshot.tasks.rows import Columns, read_examples
+from manyshot.tasks.lazy_rows import LazyRows, lines_with_line_ends
+from manyshot.tasks.rows import Columns, read_examples, read_line
 from manyshot.tasks.tables import FILE_KINDS, open_table
 from manyshot.tasks.task import Example, Task
 from manyshot.tasks.template import Chat, Template, as_chat, default_template
@@ -16,6 +20,8 @@ from manyshot.tasks.template import Chat, Template, as_chat, default_template
 DESCRIPTIONS = ("task.json", "task.yaml")
 REQUIRED = ("name", "metric")
 TEMPLATE_FIELDS = ("header", "prompt", "answer", "stop", "chat")
+# a .jsonl file of this size or more is read row by row as it is needed: a few seconds of reading, 100 MB of memory
+LAZY_BYTES = 1 << 24
 
 
 def is_task_folder(path: str | Path) -> bool:
@@ -27,7 +33,7 @@ def load_task(path: str | Path, *, chat: Chat | None = None) -> Task:
     """Read one task folder; `chat` shows the task as a conversation unless its template says so itself.
 
     Raises TaskError with file and line for a missing field, a broken line, an empty file, a label outside the list, or
-    a stop text inside an answer. Outputs lose surrounding white space, which no metric counts and which would change
+    a stop text inside an answer; for rows of a .jsonl file of LAZY_BYTES or more, when the row is read. Outputs lose surrounding white space, which no metric counts and which would change
     the answer's tokens.
     """
     folder = Path(path)
@@ -38,22 +44,24 @@ def load_task(path: str | Path, *, chat: Chat | None = None) -> Task:
         if not isinstance(description[key], str):
             raise TaskError(f'{place}: field "{key}" is {description[key]!r}; it must be text in quotes')
     columns, allowed = _read_columns(description, place), _read_labels(description, place)
-    pools: dict[str, list[Example]] = {}
+    files = {split: _find_rows(folder, split) for split in ("train", "test")}
+    large = {split: file for split, file in files.items() if file is not None and _is_large(file)}
+    pools: dict[str, Sequence[Example]] = {}
     lines: dict[str, tuple[Path, list[int]]] = {}
-    for split in ("train", "test"):
-        file = _find_rows(folder, split)
-        pools[split], numbers = ([], []) if file is None else _read_pool(file, columns, allowed)
-        if file is not None:
-            lines[split] = file, numbers
-    template = _read_template(description.get("template"), place, [e.output for p in pools.values() for e in p])
+    for split, file in files.items():
+        if split not in large:
+            pools[split], numbers = ([], []) if file is None else _read_pool(file, columns, allowed)
+            if file is not None:
+                lines[split] = file, numbers
+    outputs = (e.output for p in pools.values() for e in p)
+    outputs = chain(outputs, *(_outputs_with_line_ends(file, columns) for file in large.values()))
+    template = _read_template(description.get("template"), place, outputs)
     template = template if chat is None else as_chat(template, chat)
     for split, (file, numbers) in lines.items():
         for number, example in zip(numbers, pools[split], strict=True):
-            if template.refuses(example.output):
-                raise TaskError(
-                    f"{file}:{number}: the stop text {template.stop!r} stands inside the answer "
-                    f"{example.output[:60]!r}; choose another template.stop"
-                )
+            _refuse_stop(template, file, number, example)
+    for split, file in large.items():
+        pools[split] = _open_pool(file, columns, allowed, template)
     try:
         return Task(
             name=description["name"],
@@ -179,7 +187,45 @@ def _read_pool(file: Path, columns: Columns, labels: tuple[str, ...] | None) -> 
     return pool, numbers
 
 
-def _read_template(value: Any, place: Path, outputs: list[str]) -> Template:
+def _is_large(file: Path) -> bool:
+    return file.suffix == ".jsonl" and file.stat().st_size >= LAZY_BYTES
+
+
+def _open_pool(file: Path, columns: Columns, labels: tuple[str, ...] | None, template: Template) -> LazyRows:
+    """Return the examples of a large file; a faulty row is refused when it is read."""
+    parse = partial(_parse_row, file, columns, None if labels is None else frozenset(labels), template)
+    pool = LazyRows.open(file, parse, (columns, labels, template))
+    if not pool:
+        raise TaskError(f"{file}: holds no examples; it needs at least one row")
+    return pool
+
+
+def _parse_row(
+    file: Path, columns: Columns, labels: frozenset[str] | None, template: Template, number: int, raw: bytes
+) -> Example:
+    example = read_line(file, number, raw, columns, labels)
+    _refuse_stop(template, file, number, example)
+    return example
+
+
+def _refuse_stop(template: Template, file: Path, number: int, example: Example) -> None:
+    if template.refuses(example.output):
+        raise TaskError(
+            f"{file}:{number}: the stop text {template.stop!r} stands inside the answer {example.output[:60]!r}; "
+            "choose another template.stop"
+        )
+
+
+def _outputs_with_line_ends(file: Path, columns: Columns) -> Iterable[str]:
+    """Yield the outputs of a large file that may have several lines: all that the choice of a stop text asks for."""
+    for raw in lines_with_line_ends(file, None if columns.messages is not None else columns.output):
+        try:
+            yield read_line(file, 0, raw, columns, None).output
+        except TaskError:  # said by file and line when the row is read
+            continue
+
+
+def _read_template(value: Any, place: Path, outputs: Iterable[str]) -> Template:
     if value is None:
         return default_template(outputs)
     if not isinstance(value, dict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from manyshot.errors import LeakError
+from manyshot.tasks.lazy_rows import LazyRows
 from manyshot.tasks.task import Example, Task
 
 RUN_WORDS = 8
@@ -106,12 +107,16 @@ def drop_leaks(train: Sequence[Task], leaks: Sequence[Leak]) -> list[Task]:
             kept.append(task)
             continue
         pools = [
-            [e for i, e in enumerate(pool, start=start) if i not in gone]
+            _without(pool, {i - start for i in gone if start <= i < start + len(pool)})
             for pool, start in ((task.train, 0), (task.test, len(task.train)))
         ]
         if pools[0]:
             kept.append(replace(task, train=pools[0], test=pools[1]))
     return kept
+
+
+def _without(pool: Sequence[Example], gone: set[int]) -> Sequence[Example]:
+    return pool.without(gone) if isinstance(pool, LazyRows) else [e for i, e in enumerate(pool) if i not in gone]
 
 
 def _between(runs: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[tuple]:

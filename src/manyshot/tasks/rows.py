@@ -1,11 +1,12 @@
 """Rows into examples: which fields are input and output, integer labels by name, conversations by their last answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from manyshot.errors import TaskError, nearest
-from manyshot.tasks.tables import Table
+from manyshot.tasks.tables import Table, parse_json_line
 from manyshot.tasks.task import Example
 
 
@@ -47,7 +48,16 @@ def read_examples(
             yield number, fault
 
 
-def _plain(row: dict[str, Any], columns: Columns, allowed: set[str] | None) -> Example | None:
+def read_line(file: Path, number: int, raw: bytes, columns: Columns, labels: Set[str] | None = None) -> Example:
+    """Return the example of one line of a .jsonl file, as `read_examples` would; raises TaskError with file and line."""
+    row = parse_json_line(file, number, raw)
+    if isinstance(row, TaskError):
+        raise row
+    example = _plain(row, columns, labels) if type(row) is dict else None
+    return example or _example(f"{file}:{number}", row, columns, {}, labels, False)
+
+
+def _plain(row: dict[str, Any], columns: Columns, allowed: Set[str] | None) -> Example | None:
     """Return the example of a row that nothing can be said against, as nearly all are; None where it needs a closer look."""
     text, answer = row.get(columns.input), row.get(columns.output)
     if type(text) is not str or type(answer) is not str or columns.messages is not None:
@@ -63,7 +73,7 @@ def _example(
     row: Any,
     columns: Columns,
     names: dict[str, tuple[str, ...]],
-    allowed: set[str] | None,
+    allowed: Set[str] | None,
     lenient: bool,
 ) -> Example:
     if not isinstance(row, dict):

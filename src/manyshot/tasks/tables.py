@@ -14,6 +14,8 @@ from typing import Any
 from manyshot.errors import TaskError
 
 FILE_KINDS = (".jsonl", ".csv", ".parquet")
+# a line of a .jsonl file that is no row
+BLANK = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +83,22 @@ def import_extra(name: str, purpose: str) -> Any:
 def _jsonl_rows(file: Path) -> Iterator[tuple[int, Any]]:
     with file.open("rb") as lines:
         for number, raw in enumerate(lines, start=1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                if line.strip():
-                    yield number, json.loads(line)
-            except UnicodeDecodeError:
-                yield number, TaskError(f"{file}:{number}: not UTF-8 text; save it as UTF-8")
-            except json.JSONDecodeError as error:
-                yield (
-                    number,
-                    TaskError(
-                        f"{file}:{number}: not valid JSON ({error.msg} at column {error.colno}); "
-                        "every line must be one JSON object"
-                    ),
-                )
+            if (row := parse_json_line(file, number, raw)) is not BLANK:
+                yield number, row
+
+
+def parse_json_line(file: Path, number: int, raw: bytes) -> Any:
+    """Return the value of one line, BLANK for white space, or the TaskError that says what is wrong with it."""
+    try:
+        # json.loads reads bytes too, but takes other encodings for JSON
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        return json.loads(line) if line.strip() else BLANK
+    except UnicodeDecodeError:
+        return TaskError(f"{file}:{number}: not UTF-8 text; save it as UTF-8")
+    except json.JSONDecodeError as error:
+        return TaskError(
+            f"{file}:{number}: not valid JSON ({error.msg} at column {error.colno}); every line must be one JSON object"
+        )
 
 
 def _csv_records(file: Path) -> Iterator[tuple[int, int, list[str] | csv.Error]]:

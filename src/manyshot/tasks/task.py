@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from manyshot.errors import TaskError, nearest
 from manyshot.files import hash_text
+from manyshot.tasks.lazy_rows import LazyRows
 from manyshot.tasks.template import Template
 
 Metric = Literal["accuracy", "macro_f1", "exact_match", "f1", "rouge_l", "numeric"]
@@ -49,6 +50,9 @@ class Task:
         if not self.train:
             raise TaskError(f'task "{self.name}" has no training examples; it needs at least one')
         for split, examples in (("train", self.train), ("test", self.test)):
+            # rows of a large file are compared with the same when they are read
+            if isinstance(examples, LazyRows) and examples.checks[1:] == (self.labels, self.template):
+                continue
             for number, example in enumerate(examples, start=1):
                 self._check(split, number, example)
 

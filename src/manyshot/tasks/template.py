@@ -11,6 +11,7 @@ A chat template has the same fields, but a model's own chat template puts its ma
 system turn (or heads every user turn), the prompt a user turn, the answer an assistant turn.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -77,7 +78,7 @@ class Template:
         return text.strip().removeprefix(before.strip()).removesuffix(after.strip()).strip()
 
 
-def default_template(outputs: list[str]) -> Template:
+def default_template(outputs: Iterable[str]) -> Template:
     """Return the default template with the stop text that these outputs allow."""
     return Template(stop=MANY_LINES_STOP if any("\n" in output for output in outputs) else ONE_LINE_STOP)
 

@@ -1,0 +1,1 @@
+"""Measurements that need a GPU, made ready beforehand: `python -m benchmarks.gpu SUBCOMMAND`, from the repository's root."""
