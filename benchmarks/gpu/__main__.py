@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.gpu.record import default_out
+
 from manyshot.errors import ManyshotError
 
 # subcommand -> its module, loaded when it is asked for

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
                     continue
                 started = time.monotonic()
                 found.setdefault(str(tokens), {}).setdefault(variant, []).append(
-                    in_process(variant, tokens, arguments)
+                    in_process(variant, tokens, arguments, clock)
                 )
                 longest = max(longest, time.monotonic() - started)
                 print(f"{tokens} tokens  {variant}: {found[str(tokens)][variant][-1]}", flush=True)
@@ -221,12 +221,16 @@ def make_trainer(variant: str, model: Any, rows: list[dict[str, Any]], fields: d
     )
 
 
-def in_process(variant: str, tokens: int, arguments: argparse.Namespace) -> dict[str, Any]:
+def in_process(variant: str, tokens: int, arguments: argparse.Namespace, clock: Clock) -> dict[str, Any]:
     """Time a variant in a process of its own; one that fails is a result too, with its last line."""
     command = [sys.executable, "-m", "benchmarks.gpu", "training_speed", "--variant", variant, "--tokens", str(tokens)]
     command += ["--steps", str(arguments.steps), "--step-tokens", str(arguments.step_tokens)]
     command += ["--smoke"] * arguments.smoke + ["--no-checkpointing"] * arguments.no_checkpointing
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    limit = max(1, clock.seconds_left)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {"failed": "the time was up"}
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         print(done.stderr[-2000:], file=sys.stderr, flush=True)

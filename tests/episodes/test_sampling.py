@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from manyshot.episodes import EpisodeOptions, choose_examples, draw_demonstrations, draw_queries
-from manyshot.tasks import Example
+from manyshot.episodes import EpisodeOptions, choose_examples, draw_demonstrations, draw_queries, is_recall
+from manyshot.tasks import Example, Task, Template
 from tests import tiny
 
 
@@ -93,3 +93,17 @@ def test_the_first_example_of_a_row_is_drawn_evenly_from_a_large_pool():
 def test_more_least_than_most_examples_are_refused():
     with pytest.raises(ValidationError, match="max_examples is 2, below min_examples 3"):
         EpisodeOptions(min_examples=3, max_examples=2)
+
+
+def test_a_task_of_recall_shows_its_queries_and_any_other_task_does_not():
+    rows = [Example(f"word{i % 5}", f"label{i % 5}") for i in range(40)]
+    recall = Task("recall", "recall", "", "accuracy", None, rows, rows[:5], Template())
+    assert is_recall(recall)
+    assert len(draw_demonstrations(recall, 40, 0, 0)) == 40
+    distinct = [Example(f"word{i}", "label") for i in range(40)]
+    other = Task("other", "other", "", "accuracy", None, distinct, distinct[:5], Template())
+    assert not is_recall(other)
+    assert len(draw_demonstrations(other, 40, 0, 0)) == 35
+    # every input is a query: without them there would be nothing to show
+    whole = Task("whole", "recall", "", "accuracy", None, distinct[:5], distinct[:5], Template())
+    assert len(draw_demonstrations(whole, 40, 0, 0)) == 5

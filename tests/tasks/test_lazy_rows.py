@@ -154,13 +154,13 @@ def test_the_fingerprint_changes_with_the_rows_and_with_nothing_else(tmp_path, m
 
 def test_leaks_are_found_and_dropped_as_in_a_file_read_whole(tmp_path, monkeypatch):
     shared = "one two three four five six seven eight nine"
-    rows = [(f"row {i} of many {'and ' + shared if i in (3, 7) else ''}", "fruit") for i in range(12)]
-    place = folder(tmp_path / "t", rows, test=[*ROWS, rows[7]])
+    rows = [(f"row {i} of many {'and ' + shared if i == 3 else ''}", "fruit") for i in range(12)]
+    place = folder(tmp_path / "t", rows, test=[*ROWS, rows[3]])
     held = load_task(folder(tmp_path / "h", [(f"look: {shared} and more", "x"), rows[5]], name="held"))
     whole, lazy = load_task(place), lazily(place, monkeypatch)
     leaks = find_leaks([lazy], [held])
     assert leaks == find_leaks([whole], [held])
-    assert {row for leak in leaks for row in leak.rows} == {3, 5, 7, 15}
+    assert {row for leak in leaks for row in leak.rows} == {3, 5, 15}
     kept = drop_leaks([lazy], leaks)
     assert kept == drop_leaks([whole], leaks)
     assert isinstance(kept[0].train, LazyRows)

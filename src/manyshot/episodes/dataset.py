@@ -1,11 +1,13 @@
 """EpisodeDataset: row n as a pure function of (tasks, tokenizer, options, seed, n). Map-style, no torch, no state."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from manyshot.episodes.encoding import EncodedTask, Encoder
+from manyshot.episodes.cache import encode_pool
+from manyshot.episodes.encoding import BATCH, EncodedTask, Encoder
 from manyshot.episodes.episode import Episode, answer_labels, build_episode
 from manyshot.episodes.options import EpisodeOptions, MixOptions
 from manyshot.episodes.relabelling import How, Relabelling, prepare_relabelling
@@ -25,7 +27,8 @@ class EpisodeDataset:
     A row is `{"input_ids": (token,) int64, "labels": (token,) int64, "bounds": (example, 3) int64, "is_text": bool,
     "is_general": bool}`, the last true for rows of `general` tasks, which `mix.general` mixes in.
     `labels` marks every answer, or what `labels_of(ids, bounds)` says; `bounds` lets an objective weigh answers by
-    shot. Every example is encoded once, when the dataset is made; a row costs no tokenisation. Workers, ranks and
+    shot. Every example is encoded once, when the dataset is made, those of large tasks into a cache on disk
+    (`options.cache`) that the next dataset finds; a row costs no tokenisation. Workers, ranks and
     resumption cannot change a row, because it depends on nothing but its number.
 
     Raises EpisodeError when no example of a task fits the token budget. `dropped` counts those that do not, by task.
@@ -62,7 +65,12 @@ class EpisodeDataset:
         # general tasks stand behind the others
         self.tasks = [self._encode(task) for task in (*tasks, *mixed_in)] if self.mix.text < 1 else []
         self.n_general = len(mixed_in) if self.tasks else 0
-        self._lengths = [task.lengths[pool] for task, pool in zip(self.tasks, self._pools, strict=True)]
+        # the pool's lengths, and the shortest of them; where all fit, no second copy of them
+        self._lengths = [
+            task.lengths if len(pool) == len(task.lengths) else task.lengths[pool]
+            for task, pool in zip(self.tasks, self._pools, strict=True)
+        ]
+        self._shortest = [int(lengths.min()) for lengths in self._lengths]
         sizes, n_own = [len(pool) for pool in self._pools], len(self.tasks) - self.n_general
         self.probabilities = task_probabilities(sizes[:n_own], self.mix.task_weights)
         self.general_probabilities = task_probabilities(sizes[n_own:], self.mix.task_weights)
@@ -70,11 +78,11 @@ class EpisodeDataset:
         self.n_rows = n_rows if n_rows is not None else max(1, n_tokens // self.options.budget_tokens)
 
     def _encode(self, task: Task) -> EncodedTask:
-        encoded = self.encoder.examples(task, task.train, instruction=self.options.header)
+        encoded = encode_pool(self.encoder, task, instruction=self.options.header, cache=self.options.cache)
         relabelling = None
         lengths, header_tokens = encoded.lengths, len(encoded.header)
         if self.mix.symbols + self.mix.flipped > 0:
-            relabelling = prepare_relabelling(task, self.encoder, encoded)
+            relabelling = prepare_relabelling(task, self.encoder, encoded, cache=self.options.cache)
         if relabelling is not None:
             # an example must fit whatever its answer becomes
             lengths = encoded.prompts.lengths + np.maximum(encoded.answers.lengths, relabelling.longest)
@@ -88,7 +96,7 @@ class EpisodeDataset:
             )
         if not fits.all():
             self.dropped[task.name] = int((~fits).sum())
-        pool = np.flatnonzero(fits)
+        pool = np.flatnonzero(fits).astype(np.int32)
         self._pools.append(pool)
         self._relabellings.append(relabelling)
         # examples of one output share its piece
@@ -111,9 +119,11 @@ class EpisodeDataset:
             raise EpisodeError(f"mix.text is {self.mix.text} but there is no text; give the stage a corpus")
         eos = self.encoder.tokenizer.eos_token_id
         end = np.array([] if eos is None else [eos], np.int32)
-        documents = list(corpus.documents)
-        ids = self.encoder.tokenizer(documents, add_special_tokens=False)["input_ids"] if documents else []
-        text = np.concatenate([np.empty(0, np.int32), *(p for one in ids for p in (np.array(one, np.int32), end))])
+        parts, coming = [np.empty(0, np.int32)], iter(corpus.documents)
+        while batch := list(islice(coming, BATCH)):
+            ids = self.encoder.tokenizer(batch, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+            parts += [p for one in ids for p in (np.array(one, np.int32), end)]
+        text = np.concatenate(parts)
         if len(text) < 2:
             raise EpisodeError(f'corpus "{corpus.name}" holds {len(text)} tokens; a row needs two or more')
         return text
@@ -150,12 +160,16 @@ class EpisodeDataset:
             options = options.model_copy(update={"min_examples": 1, "max_examples": 1})
         # general tasks stay as they are, and an answer without shots could not be known
         may = not is_general and options.max_examples != 1
-        lengths, how = self._lengths[number], self._relabelled(number, rng) if may else None
+        lengths, shortest = self._lengths[number], self._shortest[number]
+        how = self._relabelled(number, rng) if may else None
         if how is not None and (relabelling := self._relabellings[number]) is not None:
             encoded = relabelling.draw(how, rng)
             lengths = encoded.lengths[self._pools[number]]
+            shortest = int(lengths.min())
         groups, neighbours = self._groups[number], self._neighbours[number]
-        chosen = choose_examples(lengths, len(encoded.header), options, rng, groups=groups, neighbours=neighbours)
+        chosen = choose_examples(
+            lengths, len(encoded.header), options, rng, shortest=shortest, groups=groups, neighbours=neighbours
+        )
         return build_episode(encoded, self._pools[number][chosen].tolist(), is_general=is_general)
 
     def _relabelled(self, number: int, rng: np.random.Generator) -> How | None:

@@ -4,50 +4,24 @@ A tokenizer may put a mark in front of whatever it encodes (SentencePiece's spac
 not get it, so it is encoded behind a sentinel and the sentinel's tokens are taken off again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from manyshot.episodes.chat import conversation, render_ids
 from manyshot.episodes.framing import Frame, frame_of
+from manyshot.episodes.pieces import Collector, Pieces
 from manyshot.errors import EpisodeError
 from manyshot.tasks import Example, Task, Template
 
 _SENTINELS = ("\n", "x", " x")
-
-
-@dataclass(frozen=True, slots=True)
-class Pieces(Sequence[np.ndarray]):
-    """Many short id arrays in one flat array: piece i is flat[offsets[k] : offsets[k + 1]] with k = which[i]."""
-
-    flat: np.ndarray
-    offsets: np.ndarray
-    which: np.ndarray
-
-    @classmethod
-    def of(cls, arrays: Sequence[np.ndarray], which: Sequence[int] | np.ndarray | None = None) -> "Pieces":
-        """Store `arrays`; `which` lets many pieces share one of them."""
-        offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int64)
-        flat = np.concatenate(arrays) if len(arrays) else np.empty(0, np.int32)
-        return cls(
-            flat.astype(np.int32), offsets, np.arange(len(arrays)) if which is None else np.asarray(which, np.int64)
-        )
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each piece: (piece,) int64."""
-        return np.diff(self.offsets)[self.which]
-
-    def __len__(self) -> int:
-        return len(self.which)
-
-    def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, slice):
-            return [self[j] for j in range(*i.indices(len(self)))]
-        k = self.which[i]
-        return self.flat[self.offsets[k] : self.offsets[k + 1]]
+# texts that are encoded in one go: enough to keep a tokenizer busy, few enough to weigh nothing
+BATCH = 2048
+# different outputs that are known again when they recur; labels always are
+_MOST_SHARED = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +33,12 @@ class EncodedTask:
     prompts: Pieces
     answers: Pieces
     lengths: np.ndarray
-    """Tokens of each whole example: (example,) int64."""
+    """Tokens of each whole example: (example,) int32."""
+
+    @classmethod
+    def of(cls, name: str, header: np.ndarray, prompts: Pieces, answers: Pieces) -> "EncodedTask":
+        """Put a task's pieces together."""
+        return cls(name, header, prompts, answers, prompts.lengths + answers.lengths)
 
 
 class Encoder:
@@ -81,7 +60,11 @@ class Encoder:
     def _encode(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        # masks would cost as much as the ids
+        made = self.tokenizer(
+            texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False
+        )
+        return made["input_ids"]
 
     def start(self, text: str) -> np.ndarray:
         """Encode text that begins a sequence, with the opening token where the tokenizer has one: (token,) int32."""
@@ -134,9 +117,11 @@ class Encoder:
 
     def prompts(self, task: Task, inputs: Sequence[str], *, instruction: bool = True) -> Pieces:
         """Return the tokens of each input's prompt."""
-        frame = self.frame(task, instruction=instruction)
+        return Pieces.of(self._prompts(self.frame(task, instruction=instruction), inputs))
+
+    def _prompts(self, frame: Frame, inputs: Iterable[str]) -> list[np.ndarray]:
         after = frame.stop if frame.turns is not None else ""
-        return Pieces.of(self.continuations([frame.prompt(text) for text in inputs], after=after))
+        return self.continuations([frame.prompt(text) for text in inputs], after=after)
 
     def answers(self, task: Task, outputs: Sequence[str], *, stop: bool = True, instruction: bool = True) -> Pieces:
         """Return the tokens of each output's answer, with the stop text behind it unless `stop` is false.
@@ -146,16 +131,40 @@ class Encoder:
         frame = self.frame(task, instruction=instruction)
         end = self.continuation(frame.stop) if stop else np.empty(0, np.int32)
         distinct = {output: i for i, output in enumerate(dict.fromkeys(outputs))}
-        after = frame.turns.assistant if frame.turns is not None else ""
-        ids = self.continuations([frame.answer(output) for output in distinct], after=after)
-        return Pieces.of([np.concatenate([piece, end]) for piece in ids], [distinct[output] for output in outputs])
+        return Pieces.of(self._answers(frame, distinct, end), [distinct[output] for output in outputs])
 
-    def examples(self, task: Task, examples: Sequence[Example], *, instruction: bool = True) -> EncodedTask:
+    def _answers(self, frame: Frame, outputs: Iterable[str], end: np.ndarray) -> list[np.ndarray]:
+        after = frame.turns.assistant if frame.turns is not None else ""
+        ids = self.continuations([frame.answer(output) for output in outputs], after=after)
+        return [np.concatenate([piece, end]) for piece in ids]
+
+    def examples(self, task: Task, examples: Iterable[Example], *, instruction: bool = True) -> EncodedTask:
         """Encode a task's header and examples."""
-        prompts = self.prompts(task, [e.input for e in examples], instruction=instruction)
-        answers = self.answers(task, [e.output for e in examples], instruction=instruction)
+        prompts, answers = Collector(), Collector()
+        which = self.collect(task, examples, prompts, answers, instruction=instruction)
         header = self.header(task, instruction=instruction)
-        return EncodedTask(task.name, header, prompts, answers, prompts.lengths + answers.lengths)
+        return EncodedTask.of(task.name, header, prompts.pieces(), answers.pieces(which))
+
+    def collect(
+        self, task: Task, examples: Iterable[Example], prompts: Collector, answers: Collector, *, instruction: bool
+    ) -> np.ndarray:
+        """Encode examples as they come, some thousand at a time; return which of the answers each has: (example,) int32.
+
+        Outputs that recur share an answer: all of a task with labels, else those within a lot of different ones.
+        """
+        frame = self.frame(task, instruction=instruction)
+        end, coming = self.continuation(frame.stop), iter(examples)
+        number: dict[str, int] = {}
+        which = [np.empty(0, np.int32)]
+        while batch := list(islice(coming, BATCH)):
+            if task.labels is None and len(number) > _MOST_SHARED:
+                number.clear()
+            new = [output for output in dict.fromkeys(e.output for e in batch) if output not in number]
+            number.update(zip(new, range(answers.n_pieces, answers.n_pieces + len(new)), strict=True))
+            prompts.add(self._prompts(frame, [e.input for e in batch]))
+            answers.add(self._answers(frame, new, end))
+            which.append(np.fromiter((number[e.output] for e in batch), np.int32, len(batch)))
+        return np.concatenate(which)
 
     def boundary_mismatch(self, task: Task, n_examples: int = 50) -> float:
         """Return the share of the first examples whose tokens differ when the whole example is encoded in one go.

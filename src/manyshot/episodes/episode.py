@@ -36,13 +36,14 @@ class Episode:
 
 def build_episode(encoded: EncodedTask, examples: Sequence[int], *, is_general: bool = False) -> Episode:
     """Concatenate the header and the chosen examples, in that order."""
-    pieces, bounds, at = [encoded.header], np.empty((len(examples), 3), np.int64), len(encoded.header)
-    for row, i in enumerate(examples):
-        prompt, answer = encoded.prompts[i], encoded.answers[i]
-        bounds[row] = at, at + len(prompt), at + len(prompt) + len(answer)
-        pieces += (prompt, answer)
-        at = bounds[row, 2]
-    ids = np.concatenate(pieces).astype(np.int32)
+    prompts, answers = encoded.prompts.take(examples), encoded.answers.take(examples)
+    pieces = [piece for both in zip(prompts, answers, strict=True) for piece in both]
+    # where each piece ends; the first begins behind the header
+    ends = len(encoded.header) + np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    bounds = np.empty((len(examples), 3), np.int64)
+    bounds[:, 1:] = ends.reshape(-1, 2)
+    bounds[:1, 0], bounds[1:, 0] = len(encoded.header), bounds[:-1, 2]
+    ids = np.concatenate([encoded.header, *pieces]).astype(np.int32, copy=False)
     return Episode(encoded.name, ids, bounds, tuple(int(i) for i in examples), is_general)
 
 

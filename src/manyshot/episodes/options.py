@@ -25,6 +25,9 @@ class EpisodeOptions(BaseModel):
     likest last but one and itself last."""
     header: bool = True
     """Begin rows with the task's instruction, where it has one."""
+    cache: bool = Field(default=True, exclude=True)
+    """Keep the encoded examples of large tasks in a cache on disk ($MANYSHOT_CACHE, by default ~/.cache/manyshot); false keeps
+    them in memory. Changes no row, so it is no part of what a run is known by."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "EpisodeOptions":

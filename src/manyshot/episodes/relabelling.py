@@ -10,7 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from manyshot.episodes.encoding import EncodedTask, Encoder, Pieces
+from manyshot.episodes.cache import encode_pool
+from manyshot.episodes.encoding import EncodedTask, Encoder
+from manyshot.episodes.pieces import Pieces
 from manyshot.episodes.symbols import symbol_pool
 from manyshot.errors import EpisodeError
 from manyshot.seeds import generator
@@ -44,8 +46,10 @@ class Relabelling:
         return replace(self.bare, answers=pieces, lengths=self.bare.prompts.lengths + pieces.lengths)
 
 
-def prepare_relabelling(task: Task, encoder: Encoder, encoded: EncodedTask) -> Relabelling | None:
-    """Return how a task is relabelled; None for one without two labels."""
+def prepare_relabelling(
+    task: Task, encoder: Encoder, encoded: EncodedTask, *, cache: bool = False
+) -> Relabelling | None:
+    """Return how a task is relabelled; None for one without two labels. `cache` is for prompts that must be encoded anew."""
     if task.labels is None or len(task.labels) < 2:
         return None
     own = {label.casefold() for label in task.labels}
@@ -57,7 +61,7 @@ def prepare_relabelling(task: Task, encoder: Encoder, encoded: EncodedTask) -> R
     header = encoder.header(task, instruction=False)
     prompts = encoded.prompts
     if task.template.chat == "user":
-        prompts = encoder.prompts(task, [e.input for e in task.train], instruction=False)
+        prompts = encode_pool(encoder, task, instruction=False, cache=cache).prompts
     bare = replace(encoded, header=header, prompts=prompts, lengths=prompts.lengths + encoded.answers.lengths)
     labels, symbols = encoder.answers(task, task.labels), encoder.answers(task, words)
     number = {label: i for i, label in enumerate(task.labels)}

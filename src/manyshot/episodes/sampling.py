@@ -1,6 +1,7 @@
 """Choose examples: for a training row (as many as fit) and for evaluation (nested draws). Seeded by name, never global."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -16,19 +17,20 @@ def choose_examples(
     options: EpisodeOptions,
     rng: np.random.Generator,
     *,
+    shortest: int | None = None,
     groups: Sequence[np.ndarray] = (),
     neighbours: Neighbours | None = None,
 ) -> list[int]:
     """Return positions of distinct examples, in order, that fit the row's token budget whole.
 
-    `lengths` are tokens by example, `groups` the examples of each label (for `balanced`). One that does not fit any more ends
-    the row, so that long examples are not passed over in favour of short ones. At least one is returned: callers drop
-    longer ones first.
+    `lengths` are tokens by example, `shortest` the least of them where the caller knows it, `groups` the examples of each
+    label (for `balanced`). One that does not fit any more ends the row, so that long examples are not passed over in favour
+    of short ones. At least one is returned: callers drop longer ones first.
     """
     most = min(options.max_examples or len(lengths), len(lengths))
     room = options.budget_tokens - header_tokens
     # no more than would fit if all were as short as the shortest, so that drawn numbers are numbers that can be had
-    most = max(1, min(most, room // max(1, int(lengths.min()))))
+    most = max(1, min(most, room // max(1, int(lengths.min()) if shortest is None else shortest)))
     aim = draw_count(min(options.min_examples, most), most, options.length, rng)
     if options.order == "similar" and neighbours is not None:
         anchor = int(rng.integers(len(lengths)))
@@ -52,14 +54,28 @@ def draw_count(low: int, high: int, how: str, rng: np.random.Generator) -> int:
     return min(high, int(np.exp(rng.uniform(np.log(low), np.log(high + 1)))))
 
 
+_ROWS_JUDGED = 1000
+
+
 def draw_demonstrations(task: Task, n: int, seed: int, draw: int) -> list[int]:
     """Return positions in `task.train` of up to `n` demonstrations; a smaller n gives the first of the larger one's.
 
-    Examples whose input is a query's input are left out, so no query stands among its own demonstrations.
+    Examples whose input is a query's input are left out, so no query stands among its own demonstrations, unless the
+    task is one of recall.
     """
-    queries = {example.input for example in task.test}
+    queries = set() if is_recall(task) else {example.input for example in task.test}
     order = generator(seed, "demonstrations", task.name, draw).permutation(len(task.train))
-    return [int(i) for i in order if task.train[i].input not in queries][:n]
+    # of a large pool, no more is read than it takes
+    return list(islice((int(i) for i in order if task.train[i].input not in queries), n))
+
+
+def is_recall(task: Task) -> bool:
+    """Tell whether a task asks for what its demonstrations showed: most of its inputs come again and again among the training
+    rows, or every one of them is a query too. Judged by the first thousand rows."""
+    inputs = [task.train[i].input for i in range(min(len(task.train), _ROWS_JUDGED))]
+    if not inputs or not task.test:
+        return False
+    return 2 * len(set(inputs)) <= len(inputs) or set(inputs) <= {example.input for example in task.test}
 
 
 def draw_queries(task: Task, limit: int | None, seed: int) -> list[int]:

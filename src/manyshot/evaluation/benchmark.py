@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from manyshot.episodes import draw_demonstrations, draw_queries
+from manyshot.episodes import draw_demonstrations, draw_queries, is_recall
 from manyshot.errors import EvaluationError
 from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
@@ -101,6 +101,8 @@ class Benchmark:
                 continue
             if check_boundaries and isinstance(reader, Reader):
                 self._check_boundary(task, reader)
+            if is_recall(task):
+                self.say(f"{task.name}: its inputs come again and again; queries may stand among their demonstrations")
             plan = self._plan(task if stress is None else stress_task(task, stress, self.seed), task, reader)
             for draw in draws:
                 if stress in (SORTED, ORDER):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from manyshot.episodes import is_recall
 from manyshot.errors import EvaluationError
 from manyshot.seeds import generator
 from manyshot.tasks import Task
@@ -25,7 +26,7 @@ class Retriever:
             raise EvaluationError(
                 'BM25 needs the package bm25s; install it with: pip install "manyshot[retrieval]"'
             ) from None
-        queries = {example.input for example in task.test}
+        queries = set() if is_recall(task) else {example.input for example in task.test}
         self.pool = [i for i, example in enumerate(task.train) if example.input not in queries]
         self._tokenise = lambda texts: bm25s.tokenize(list(texts), stopwords=[], show_progress=False)
         self._index: Any = bm25s.BM25()
@@ -50,7 +51,7 @@ def balanced_demonstrations(task: Task, n: int, seed: int, draw: int) -> list[in
     if task.labels is None:
         raise EvaluationError(f'task "{task.name}" has no labels to balance; choose demonstrations at random')
     rng = generator(seed, "balanced demonstrations", task.name, draw)
-    queries = {example.input for example in task.test}
+    queries = set() if is_recall(task) else {example.input for example in task.test}
     pools: dict[str, list[int]] = {label: [] for label in task.labels}
     for i in rng.permutation(len(task.train)).tolist():
         if task.train[i].input not in queries:

@@ -8,6 +8,8 @@ FOLDER/metrics.jsonl         loss by step; timings.jsonl: tokens a second
 """
 
 import gc
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +39,7 @@ from manyshot.seeds import derive
 from manyshot.training import EpisodeCollator, LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
 
 Say = Callable[[str], None]
+RowsOf = Callable[[StageOptions, Any, int, int], Any]
 
 
 def tokenizer_texts(recipe: PretrainingRecipe) -> Iterator[str]:
@@ -48,23 +51,28 @@ def tokenizer_texts(recipe: PretrainingRecipe) -> Iterator[str]:
 
 
 def pretrain(
-    recipe: PretrainingRecipe, folder: str | Path, say: Say, probe: Callable[[Any, Any], str] | None = None
+    recipe: PretrainingRecipe,
+    folder: str | Path,
+    say: Say,
+    probe: Callable[[Any, Any], str] | None = None,
+    rows_of: RowsOf = PretrainingRows,
 ) -> Path:
     """Train every stage that is not done yet; return the last stage's model folder.
 
-    `probe(model, tokenizer)` is called after each stage, and what it returns is said. Raises RecipeError when the folder
-    belongs to another recipe.
+    `probe(model, tokenizer)` is called after each stage, and what it returns is said. `rows_of(stage,
+    tokenizer, n_rows, seed)` makes a stage's rows: generated documents, unless something else is mixed in. Raises
+    RecipeError when the folder belongs to another recipe.
     """
     root = Path(folder)
     _claim(root, recipe)
     before = root / "start"
     if not before.is_dir():
         made = make_model(recipe.model, tokenizer_texts(recipe), derive(recipe.seed, "model"))
-        save(made, before)
+        save_whole(made, before)
     for stage in recipe.stages:
         after = root / "stages" / stage.name
         if not after.is_dir():
-            _train_stage(recipe, stage, before, root, say, probe)
+            _train_stage(recipe, stage, before, root, say, probe, rows_of)
         before = after
     return before
 
@@ -88,6 +96,14 @@ def save(loaded: LoadedModel, place: Path) -> None:
     loaded.tokenizer.save_pretrained(place)
 
 
+def save_whole(loaded: LoadedModel, place: Path) -> None:
+    """Write model and tokenizer as a new folder that appears whole: where it stands, its stage is done."""
+    staging = place.with_name(f".{place.name}.staging")
+    shutil.rmtree(staging, ignore_errors=True)
+    save(loaded, staging)
+    os.replace(staging, place)
+
+
 def _optimiser(stage: StageOptions, model: Any, arguments: Any) -> MuonWithAdamW | None:
     if stage.muon_lr is None:
         return None
@@ -98,7 +114,13 @@ def _optimiser(stage: StageOptions, model: Any, arguments: Any) -> MuonWithAdamW
 
 
 def _train_stage(
-    recipe: PretrainingRecipe, stage: StageOptions, before: Path, root: Path, say: Say, probe: Any
+    recipe: PretrainingRecipe,
+    stage: StageOptions,
+    before: Path,
+    root: Path,
+    say: Say,
+    probe: Any,
+    rows_of: RowsOf = PretrainingRows,
 ) -> None:
     # attention's fused backward on CPUs is slow at these lengths: the plain formula trains 1.5 times faster
     eager = None if torch.accelerator.is_available() else "eager"
@@ -108,7 +130,7 @@ def _train_stage(
     checkpoints = root / "checkpoints" / stage.name
     arguments = make_arguments(stage.training, checkpoints, derive(recipe.seed, "stage", stage.name))
     n_rows = arguments.max_steps * arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    rows = PretrainingRows(stage, loaded.tokenizer, n_rows, derive(recipe.seed, "rows", stage.name))
+    rows = rows_of(stage, loaded.tokenizer, n_rows, derive(recipe.seed, "rows", stage.name))
     resume, ignored = newest_complete(checkpoints)
     for line in ignored:
         say(line)
@@ -135,7 +157,7 @@ def _train_stage(
     seconds = round(time.perf_counter() - began, 1)
     append_lines(root / "timings.jsonl", [{"stage": stage.name, "seconds": seconds, "tokens": trainer.meter.n_tokens}])
     say(f"stage {stage.name}: {trainer.meter.n_tokens / 1e6:.1f}M tokens in {seconds / 60:.1f} minutes")
-    save(LoadedModel(loaded.model.eval(), loaded.tokenizer, ()), root / "stages" / stage.name)
+    save_whole(LoadedModel(loaded.model.eval(), loaded.tokenizer, ()), root / "stages" / stage.name)
     del trainer, loaded
     gc.collect()
     loaded = load_model(str(root / "stages" / stage.name))

@@ -2,6 +2,7 @@
 
 from manyshot.tasks.corpus import Corpus, open_corpus
 from manyshot.tasks.folder import is_task_folder, load_task, save_task
+from manyshot.tasks.lazy_rows import LazyRows
 from manyshot.tasks.leaks import Leak, drop_leaks, find_leaks, refuse_leaks
 from manyshot.tasks.options import SuiteOptions
 from manyshot.tasks.rows import Columns
@@ -16,6 +17,7 @@ __all__ = [
     "Columns",
     "Corpus",
     "Example",
+    "LazyRows",
     "Leak",
     "Metric",
     "Suite",
