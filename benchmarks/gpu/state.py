@@ -5,6 +5,8 @@ weights, as bfloat16, of those before it only that they are done. A model that s
 """
 
 import io
+import os
+import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,8 +65,14 @@ def restore_state(source: Path, name: str, folder: Path) -> bool:
         return False
     if [int(part.suffix[1:]) for part in parts] != list(range(len(parts))):
         raise ManyshotError(f"{source}: parts of {name}_state are missing, there are {[p.name for p in parts]}")
-    with tarfile.open(fileobj=io.BytesIO(b"".join(part.read_bytes() for part in parts))) as tar:
-        tar.extractall(folder, filter="data")
+    staging = folder.with_name(f".{folder.name}.staging")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(part.read_bytes() for part in parts))) as tar:
+            tar.extractall(staging, filter="data")
+    except (EOFError, tarfile.TarError, OSError) as error:
+        raise ManyshotError(f"{source}: {name}_state.* cannot be unpacked ({error}); copy all parts again") from None
+    os.replace(staging, folder)
     return True
 
 

@@ -8,9 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 from torch.utils.data import DataLoader
 
-from manyshot.episodes import Encoder, EpisodeDataset, EpisodeOptions, MixOptions
+from manyshot.episodes import Encoder, EpisodeDataset, EpisodeOptions, MixOptions, encoding
 from manyshot.episodes import cache as caching
-from manyshot.episodes import encoding
 from manyshot.errors import EpisodeError, TaskError
 from manyshot.models import train_tokenizer
 from manyshot.tasks import Example, Task, Template, load_task, save_task

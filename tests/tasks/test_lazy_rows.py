@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyshot.errors import TaskError
-from manyshot.tasks import Task, Template, drop_leaks, find_leaks, load_task, save_task
+from manyshot.tasks import Task, Template, drop_leaks, find_leaks, lazy_rows, load_task, save_task
 from manyshot.tasks import folder as folders
-from manyshot.tasks import lazy_rows
 from manyshot.tasks.lazy_rows import LazyRows
 from tests.tasks.folders import ROWS, folder, lines
 

@@ -27,8 +27,9 @@ def tasks(
         input_tokens = sum(count(task.template.render_prompt(e.input)) for e in sample) / len(sample)
         output_tokens = sum(count(task.template.render_answer(e.output)) for e in sample) / len(sample)
         balance = "free text"
+        # reads every row, so that a malformed one of a large file is named too
+        common = Counter(e.output for e in task.train).most_common()
         if task.labels is not None:
-            common = Counter(e.output for e in task.train).most_common()
             unused = len(task.labels) - len(common)
             balance = f"{len(task.labels)} labels, {common[0][1] / len(task.train):.0%} {common[0][0]!r}"
             balance += f", {unused} never used" if unused else ""

@@ -61,9 +61,7 @@ class Encoder:
         if not texts:
             return []
         # masks would cost as much as the ids
-        made = self.tokenizer(
-            texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False
-        )
+        made = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False)
         return made["input_ids"]
 
     def start(self, text: str) -> np.ndarray:

@@ -21,6 +21,8 @@ class Method:
     """Which tokens are trained."""
     examples: Examples
     """Examples a row: one; 17, or what fits of them; or what fits."""
+    shot_weights: str = "uniform"
+    """Weight of an answer by the number of examples before it."""
     dedicated: bool = False
     """One model a task, instead of one over all tasks."""
 
@@ -31,7 +33,7 @@ class Method:
             episodes["max_examples"] = 1
         elif self.examples == "few":
             episodes["max_examples"] = FEW
-        return {"data": {"episodes": episodes}, "objective": {"scope": self.scope}}
+        return {"data": {"episodes": episodes}, "objective": {"scope": self.scope, "shot_weights": self.shot_weights}}
 
 
 METHODS: Mapping[str, Method] = {
@@ -39,6 +41,7 @@ METHODS: Mapping[str, Method] = {
     "few_shot_ft": Method("17 examples, the last answer trained (MetaICL)", "last_answer", "few"),
     "manyshot_last": Method("many examples, the last answer trained", "last_answer", "full"),
     "manyicl": Method("many examples, every answer trained", "all_answers", "full"),
+    "manyicl_late": Method("as manyicl, answers from the fifth on", "all_answers", "full", "from_shot(4)"),
     "all_tokens": Method("many examples, every token trained", "all_tokens", "full"),
     "dedicated_ft": Method("one model a task, one example a row", "all_answers", "one", dedicated=True),
 }

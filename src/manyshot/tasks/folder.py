@@ -33,8 +33,8 @@ def load_task(path: str | Path, *, chat: Chat | None = None) -> Task:
     """Read one task folder; `chat` shows the task as a conversation unless its template says so itself.
 
     Raises TaskError with file and line for a missing field, a broken line, an empty file, a label outside the list, or
-    a stop text inside an answer; for rows of a .jsonl file of LAZY_BYTES or more, when the row is read. Outputs lose surrounding white space, which no metric counts and which would change
-    the answer's tokens.
+    a stop text inside an answer; for rows of a .jsonl file of LAZY_BYTES or more, when the row is read. Outputs lose
+    surrounding white space, which no metric counts and which would change the answer's tokens.
     """
     folder = Path(path)
     description, place = _read_description(folder)

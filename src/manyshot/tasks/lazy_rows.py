@@ -1,4 +1,4 @@
-"""LazyRows: the examples of a large .jsonl file, read from it when asked for. Memory holds eight bytes a row, whatever its length.
+r"""LazyRows: the examples of a large .jsonl file, read from it when asked for. Memory holds eight bytes a row.
 
     file    {"input": ...}\n{"input": ...}\n\n{"input": ...}\n
     starts  0               16                33                   blank lines are none
