@@ -1,6 +1,7 @@
 """The small model that the real ladder starts from: pre-trained on real prose and generated documents, stage by stage."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -61,20 +62,26 @@ def load_base_recipe(path: Path) -> BaseRecipe:
         raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def make_base(recipe: BaseRecipe, folder: Path, prose: Path, suite: Path, say: Say) -> Path:
+def make_base(recipe: BaseRecipe, folder: Path, prose: Callable[[], Path], suite: Path, say: Say) -> Path:
     """Train the stages that are not done; return FOLDER/base, the last one's weights rounded to bfloat16, as float32.
 
-    Rounded, because that is how they travel between machines: a ladder starts from the same numbers either way.
+    Rounded, because that is how they travel between machines: a ladder starts from the same numbers either way. `prose`
+    returns a text file, and is called only while there is something to train.
     """
     place = folder / "base"
     if place.is_dir():
         return place
-    corpus, root = open_corpus(prose), folder / "pretraining"
+    root = folder / "pretraining"
     start = root / "start"
+
+    @cache
+    def corpus() -> Corpus:
+        return open_corpus(prose())
+
     if not start.is_dir():
         pretraining = recipe.pretraining
         made = make_model(
-            pretraining.model, texts_in_turn(pretraining, corpus, suite), derive(pretraining.seed, "model")
+            pretraining.model, texts_in_turn(pretraining, corpus(), suite), derive(pretraining.seed, "model")
         )
         for note in made.notes:
             say(note)
@@ -91,7 +98,7 @@ def make_base(recipe: BaseRecipe, folder: Path, prose: Path, suite: Path, say: S
             EpisodeOptions(budget_tokens=stage.budget_tokens),
             n_rows=n_rows,
             seed=derive(seed, "prose"),
-            corpus=corpus,
+            corpus=corpus(),
             mix=MixOptions(text=1.0),
         )
         return MixedRows(documents, plain, share, seed)

@@ -196,7 +196,7 @@ def check_sizes(carry: Path) -> str:
     total = sum(sizes.values())
     if total > TOTAL_BYTES:
         raise ManyshotError(
-            f"{carry}: {total / 2**20:.1f} MiB, more than {TOTAL_BYTES >> 20}; leave out --no-peers' or --no-prose's part"
+            f"{carry}: {total / 2**20:.1f} MiB, more than {TOTAL_BYTES >> 20}; pass --no-peers or --no-prose"
         )
     each = ", ".join(f"{file} {size / 2**20:.1f}" for file, size in sizes.items() if size > 2**19)
     return f"{carry}: {len(sizes)} files, {total / 2**20:.1f} MiB ({each})"

@@ -86,10 +86,11 @@ def run(arguments: argparse.Namespace) -> None:
 def carry_out(recipe: BaseRecipe, folder: Path, arguments: argparse.Namespace, say: Say) -> None:
     """Make the base and climb the ladder, each unless it is done."""
     if arguments.smoke:
-        suite, prose, changes = *smoke_data(arguments.work), SMOKE_PRESET
+        suite, text = smoke_data(arguments.work)
+        changes = SMOKE_PRESET
     else:
-        suite, prose, changes = real_suite(arguments.work), prose_folder(arguments.work) / "train.txt", {}
-    base = make_base(recipe, folder, prose, suite, say)
+        suite, text, changes = real_suite(arguments.work), None, {}
+    base = make_base(recipe, folder, lambda: text or prose_folder(arguments.work) / "train.txt", suite, say)
     if arguments.base_only:
         return
     preset = load_preset(arguments.preset, LadderPreset, model=str(base), suite=str(suite), **changes)

@@ -264,14 +264,21 @@ def test_a_base_stopped_between_stages_goes_on_from_its_state_on_a_bare_machine(
             raise OutOfTime
 
     with pytest.raises(OutOfTime):
-        make_base(recipe, here, prose, suite, stop_after_the_first_stage)
+        make_base(recipe, here, lambda: prose, suite, stop_after_the_first_stage)
     save_state(here, tmp_path / "out", "real", models_made(here / "pretraining", recipe.pretraining))
     assert restore_state(tmp_path / "out", "real", there)
     said: list[str] = []
-    weights = load_file(make_base(recipe, there, prose, suite, said.append) / "model.safetensors")
+    weights = load_file(make_base(recipe, there, lambda: prose, suite, said.append) / "model.safetensors")
     assert not [line for line in said if "stage few" in line]
     assert [line for line in said if line.startswith("stage long") and "tokens in" in line]
     assert all(t.dtype == torch.float32 and torch.equal(t, t.bfloat16().float()) for t in weights.values())
+
+    # once its stages are done it needs no prose, and is the same numbers elsewhere
+    save_state(there, tmp_path / "out", "real", models_made(there / "pretraining", recipe.pretraining))
+    assert restore_state(tmp_path / "out", "real", tmp_path / "third")
+    assert not (tmp_path / "third" / "base").exists()
+    again = load_file(make_base(recipe, tmp_path / "third", pytest.fail, suite, said.append) / "model.safetensors")
+    assert all(torch.equal(again[key], weights[key]) for key in weights)
 
 
 def test_the_bundled_curriculum_runs_and_its_weights_come_back(tmp_path, monkeypatch):
