@@ -100,9 +100,11 @@ class EpisodeDataset:
         self._pools.append(pool)
         self._relabellings.append(relabelling)
         # examples of one output share its piece
-        outputs = encoded.answers.which[pool]
-        balanced = self.options.order == "balanced" and task.labels is not None
-        self._groups.append([np.flatnonzero(outputs == o) for o in np.unique(outputs)] if balanced else [])
+        which = encoded.answers.which
+        groups = []
+        if which is not None and task.labels is not None and self.options.order == "balanced":
+            groups = [np.flatnonzero(which[pool] == o) for o in np.unique(which[pool])]
+        self._groups.append(groups)
         similar = self.options.order == "similar"
         self._neighbours.append(Neighbours.of([encoded.prompts[i] for i in pool]) if similar else None)
         return encoded

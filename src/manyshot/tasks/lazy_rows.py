@@ -70,7 +70,7 @@ class LazyRows(Sequence["Example"]):
 
     def fingerprint(self) -> str:
         """Return digits that change when a row, or what outputs are compared with, changes; reads bytes, parses nothing."""
-        chosen = hashlib.sha256(np.ascontiguousarray(self.starts)).hexdigest()
+        chosen = hashlib.sha256(np.ascontiguousarray(self.starts).data).hexdigest()
         return hash_text(hash_file(self.file), chosen, repr(self.checks))
 
     def _read(self, starts: np.ndarray) -> Iterator["Example"]:
