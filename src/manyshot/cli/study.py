@@ -83,7 +83,7 @@ def report(result: dict, out: Path) -> None:
     from manyshot.reporting import cost_table, curve_tables, paired_table, write_report
 
     page = write_report(out)
-    for table in [*curve_tables(result), paired_table(result), cost_table(result)]:
+    for table in [*curve_tables(result, compact=True), paired_table(result, compact=True), cost_table(result)]:
         if table is not None:
             show(table)
     say(f"report: {page}")

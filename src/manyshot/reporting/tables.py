@@ -19,15 +19,18 @@ class Table:
         return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows)]) + "\n"
 
 
-def curve_tables(summary: Mapping[str, Any]) -> list[Table]:
-    """Return one table a curve: methods down, shots across, 95 % intervals over queries beside each score."""
+def curve_tables(summary: Mapping[str, Any], *, compact: bool = False) -> list[Table]:
+    """Return one table a curve: methods down, shots across, 95 % intervals over queries beside each score.
+
+    `compact` writes half the interval's width behind a ±, for terminals.
+    """
     tables = []
     for group, n_tasks in summary["n_tasks"].items():
         shots = next((list(m[group]) for m in summary["methods"].values() if group in m), [])
         rows = []
         for name, method in summary["methods"].items():
             if group in method:
-                cells = [f"{method[group][k]:.3f} {_interval(method['ci95'][group][k])}" for k in shots]
+                cells = [_scored(method[group][k], method["ci95"][group][k], compact) for k in shots]
                 rows.append((name, *cells, f"{method['worst_draw'][group][shots[-1]]:.3f}"))
         for name, groups in summary.get("differences", {}).items():
             # a study has its differences in a table of their own
@@ -35,7 +38,9 @@ def curve_tables(summary: Mapping[str, Any]) -> list[Table]:
                 points = [groups[group].get(k) for k in shots]
                 cells = [f"{p['mean']:+.3f} {_interval(p['ci95'])}" if p else "" for p in points]
                 rows.append((name, *cells, ""))
-        head = ("method", *(f"{k} shots" for k in shots), f"worst draw at {shots[-1]}" if shots else "")
+        named = [str(k) if compact else f"{k} shots" for k in shots]
+        worst = f"worst at {shots[-1]}" if compact and shots else f"worst draw at {shots[-1]}" if shots else ""
+        head = ("shots" if compact else "method", *named, worst)
         tables.append(Table(f"{group.replace('_', ' ')} ({count_tasks(n_tasks)})", head, tuple(rows)))
     return tables
 
@@ -75,7 +80,7 @@ def task_table(summary: Mapping[str, Any]) -> Table:
     return Table("by task", ("task", "shots", "floor", *methods), tuple(rows))
 
 
-def paired_table(summary: Mapping[str, Any]) -> Table | None:
+def paired_table(summary: Mapping[str, Any], *, compact: bool = False) -> Table | None:
     """Return a study's differences between methods on the same queries and demonstrations, by shots, with intervals."""
     paired = summary.get("paired") or {}
     shots = list(dict.fromkeys(k for by_shots in paired.values() for k in by_shots))
@@ -83,9 +88,12 @@ def paired_table(summary: Mapping[str, Any]) -> Table | None:
         return None
     rows = []
     for name, by_shots in paired.items():
-        cells = [f"{by_shots[k]['mean']:+.3f} {_interval(by_shots[k]['ci95'])}" if k in by_shots else "" for k in shots]
+        points = [by_shots.get(k) for k in shots]
+        cells = [_scored(p["mean"], p["ci95"], compact, "+") if p else "" for p in points]
         rows.append((name.replace("-", " − "), *cells))
-    return Table("differences on held-out tasks, paired", ("methods", *(f"{k} shots" for k in shots)), tuple(rows))
+    named = [str(k) if compact else f"{k} shots" for k in shots]
+    head = ("shots" if compact else "methods", *named)
+    return Table("differences on held-out tasks, paired", head, tuple(rows))
 
 
 def preservation_table(result: Mapping[str, Any]) -> Table:
@@ -115,6 +123,11 @@ def cost_table(summary: Mapping[str, Any]) -> Table | None:
         return None
     rows = tuple((n, *(_number(m.get(key)) for key in used)) for n, m in summary["methods"].items())
     return Table("cost", ("method", *(fields[key] for key in used)), rows)
+
+
+def _scored(value: float, bounds: Sequence[float], compact: bool, sign: str = "") -> str:
+    shown = f"{value:{sign}.3f}"
+    return f"{shown}±{(bounds[1] - bounds[0]) / 2:.3f}" if compact else f"{shown} {_interval(bounds)}"
 
 
 def _interval(bounds: Sequence[float]) -> str:
