@@ -64,3 +64,23 @@ def test_it_recalls_labels_of_words_that_no_training_used(bundled):
     cells = probe(Reader(bundled.model, bundled.tokenizer), templates=("arrow",), labels=(4,), shots=(0, 32), n_tasks=6)
     first, last = cells
     assert last.accuracy >= 2 * max(first.accuracy, last.floor)
+
+
+def test_a_folder_that_somebody_writes_by_hand_shows_more_with_32_shots(bundled):
+    from random import Random
+
+    from manyshot.judging import evaluate
+    from manyshot.tasks import Example, Task
+    from manyshot.tasks.template import default_template
+
+    words = (
+        "anchor basil cactus dagger ember falcon gravel hazel icicle jungle kernel lantern meteor nectar onyx prairie "
+        "quartz ribbon saddle thimble"
+    ).split()
+    labels = ("blorp", "snarg", "wimble", "tosk")
+    rows = [Example(word, labels[i % 4]) for i, word in enumerate(words)]
+    rng = Random(5)
+    shown = [rng.choice(rows) for _ in range(200)]
+    task = Task("words", "recall", "", "accuracy", labels, shown, rows, default_template(list(labels)))
+    curve = evaluate(bundled.model, bundled.tokenizer, [task], shots=[0, 32], draws=5)["methods"]["model"]["held_out"]
+    assert curve["32"] >= 2 * max(curve["0"], 0.25)

@@ -105,6 +105,21 @@ def test_a_ladder_writes_a_run_folder_with_every_method_seed_and_difference(plac
     assert {s["shots"] for s in scores if s["method"] == "dedicated_ft"} == {0}
 
 
+def test_what_is_left_to_do_is_the_grid_first_then_the_report_then_nothing(place, done):
+    preset = load_preset(str(place / "preset.yaml"), LadderPreset)
+    fresh = Ladder(preset, place / "todo").todo()
+    assert [job.name for job in fresh] == ["manyicl-lr0.0001-seed0", "manyicl-lr0.1-seed0"]
+    finished = Ladder(preset, place / "out")
+    assert finished.todo() == []
+    # the grid is done, and one of the report's trainings is lost: it alone is left
+    lost = next(job for job in finished.finals() if job.seed == 1 and job.method == "manyicl")
+    extras = place / "out" / "runs" / lost.name / "extras.json"
+    kept = extras.read_text()
+    extras.unlink()
+    assert finished.todo() == [lost]
+    extras.write_text(kept)
+
+
 def test_the_learning_rate_is_the_better_one_on_dev(place, done):
     result, _ = done
     rows = [json.loads(line) for line in (place / "out" / "dev" / "scores.jsonl").read_text().splitlines()]

@@ -34,8 +34,7 @@ def ladder(
     job_list = Ladder(chosen, out, say)
     if dry_run or only:
         # trainings of the report follow the learning rates, which those of the grid decide
-        jobs = job_list.grid() or job_list.finals()
-        names = {job.name: job for job in jobs}
+        names = {job.name: job for job in job_list.todo()}
         if only is None:
             same = f"--preset {preset} --out {out}" + (f" --seeds {seeds}" if seeds else "")
             same += f" --methods {methods}" if methods else ""

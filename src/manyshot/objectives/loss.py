@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jaxtyping import Float, Int
     from torch import Tensor
 
@@ -23,13 +25,23 @@ def target_nll(
 
     `chunk_targets` bounds the memory of the float32 copies; by default it acts above 2^27 logits only.
     """
+    return in_chunks(_nll, logits, targets, chunk_targets)
+
+
+def in_chunks(
+    function: Callable[[Tensor, Tensor], Tensor], logits: Tensor, other: Tensor, chunk: int | None = None
+) -> Tensor:
+    """Return function(logits, other), rows apart: `chunk` rows at a time and made again in the backward pass.
+
+    By default chunks are made above 2^27 logits only.
+    """
     n, vocabulary = logits.shape
-    if chunk_targets is None:
-        chunk_targets = n if n * vocabulary <= CHUNK_ABOVE_LOGITS else max(1, CHUNK_ABOVE_LOGITS // vocabulary)
-    if chunk_targets >= n:
-        return _nll(logits, targets)
-    chunks = zip(logits.split(chunk_targets), targets.split(chunk_targets), strict=True)
-    return torch.cat([checkpoint(_nll, a, b, use_reentrant=False) for a, b in chunks])
+    if chunk is None:
+        chunk = n if n * vocabulary <= CHUNK_ABOVE_LOGITS else max(1, CHUNK_ABOVE_LOGITS // vocabulary)
+    if chunk >= n:
+        return function(logits, other)
+    pairs = zip(logits.split(chunk), other.split(chunk), strict=True)
+    return torch.cat([checkpoint(function, a, b, use_reentrant=False) for a, b in pairs])
 
 
 def _nll(logits: Float[Tensor, "target vocab"], targets: Int[Tensor, " target"]) -> Float[Tensor, " target"]:

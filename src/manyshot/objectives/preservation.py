@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from manyshot.objectives.loss import CHUNK_ABOVE_LOGITS
+from manyshot.objectives.loss import in_chunks
 from manyshot.objectives.options import KlInputOptions, TermOptions
 from manyshot.objectives.weighing import target_spans
 
@@ -43,13 +42,7 @@ def kl_divergence(
     `chunk_positions` bounds the memory of the float32 copies, which the backward pass makes again; by default it acts
     above 2^27 logits only.
     """
-    n, vocabulary = p_logits.shape
-    if chunk_positions is None:
-        chunk_positions = n if n * vocabulary <= CHUNK_ABOVE_LOGITS else max(1, CHUNK_ABOVE_LOGITS // vocabulary)
-    if chunk_positions >= n:
-        return _kl(p_logits, q_logits)
-    chunks = zip(p_logits.split(chunk_positions), q_logits.split(chunk_positions), strict=True)
-    return torch.cat([checkpoint(_kl, p, q, use_reentrant=False) for p, q in chunks])
+    return in_chunks(_kl, p_logits, q_logits, chunk_positions)
 
 
 def _kl(p_logits: Float[Tensor, "position vocab"], q_logits: Float[Tensor, "position vocab"]) -> Tensor:

@@ -70,8 +70,8 @@ def separator(rng: Random) -> str:
     return f" {signs}"
 
 
-def name(rng: Random) -> str:
-    """Return a name for a key or a label: a made-up word or two, a word of the world, or letters at random."""
+def field_name(rng: Random) -> str:
+    """Return what a frame calls its key or its label: a made-up word or two, a word of the world, or letters at random."""
     kind = rng.random()
     if kind < 0.5:
         found = training_word(rng, 1, 2)
@@ -98,7 +98,7 @@ def separator_frame(rng: Random) -> Frame:
 
 def named_frame(rng: Random) -> Frame:
     """Return a frame that names key and label, on one line or two, as prompt templates do."""
-    first, second = name(rng), name(rng)
+    first, second = field_name(rng), field_name(rng)
     colon = rng.choice((":", ":", ":", " =", " -"))
     joint = rng.choice(("\n", "\n", " ", ", "))
     opening = rng.choice((" ", " ", " ", *_CLOSINGS))

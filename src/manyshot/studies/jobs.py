@@ -1,10 +1,14 @@
-"""Job: one training of a study, the name of its run folder, and the lock that keeps two processes from training it at once."""
+"""Job: one training of a study, the name of its run folder, and how it is trained once however many processes ask for it."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from manyshot import records
+from manyshot.recipe import Recipe
+from manyshot.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,17 @@ def alone(folder: Path) -> Iterator[None]:
     with open(folder.with_name(f".{folder.name}.lock"), "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def is_trained(folder: Path) -> bool:
+    """Tell whether a training is finished: what it consumed is written last, after its model."""
+    return (folder / records.EXTRAS).is_file()
+
+
+def train_once(folder: Path, recipe: Callable[[], Recipe], say: Callable[[str], None]) -> Path:
+    """Train in a run folder unless it is done or another process does it; return the model's folder."""
+    with alone(folder):
+        if not is_trained(folder):
+            say(f"training {folder.name}")
+            Run(recipe(), folder, say).train()
+    return folder / records.MODEL

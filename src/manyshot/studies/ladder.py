@@ -23,9 +23,8 @@ from manyshot.judging import claim_folder, describe
 from manyshot.models import load_model
 from manyshot.recipe import Recipe
 from manyshot.records import CellLog, Prediction, Score
-from manyshot.run import Run
 from manyshot.studies.examples import worked_examples
-from manyshot.studies.jobs import Job, alone
+from manyshot.studies.jobs import Job, is_trained, train_once
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.preset import LadderPreset
@@ -74,6 +73,17 @@ class Ladder:
             for job in self._jobs(method, rates[method], seed, self.seen_paths)
         ]
 
+    def todo(self) -> list[Job]:
+        """Return the trainings that can be done now and are not: those of the grid, and when they are, the report's.
+
+        To know the latter, what the grid trained is judged on dev, if it is not yet.
+        """
+        for jobs in (self.grid, self.finals):
+            left = [job for job in jobs() if not is_trained(self.folder / "runs" / job.name)]
+            if left:
+                return left
+        return []
+
     def _jobs(self, method: str, rate: float, seed: int, tasks: Sequence[str]) -> list[Job]:
         if METHODS[method].dedicated:
             return [Job(method, rate, seed, task) for task in tasks]
@@ -81,12 +91,7 @@ class Ladder:
 
     def train(self, job: Job) -> Path:
         """Train a model, unless it is there, and return its folder."""
-        folder = self.folder / "runs" / job.name
-        with alone(folder):
-            if not (folder / records.MODEL).is_dir():
-                self.say(f"training {job.name}")
-                Run(self.recipe(job), folder, self.say).train()
-        return folder / records.MODEL
+        return train_once(self.folder / "runs" / job.name, lambda: self.recipe(job), self.say)
 
     def recipe(self, job: Job) -> Recipe:
         """Return the recipe of a training."""

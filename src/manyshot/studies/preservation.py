@@ -25,8 +25,7 @@ from manyshot.judging import claim_folder
 from manyshot.models import load_model
 from manyshot.recipe import Recipe
 from manyshot.records import CellLog
-from manyshot.run import Run
-from manyshot.studies.jobs import Job, alone
+from manyshot.studies.jobs import Job, train_once
 from manyshot.studies.methods import BASE, PRESERVING
 from manyshot.studies.preset import PreservationPreset
 from manyshot.studies.recipes import training_recipe
@@ -62,12 +61,7 @@ class Preservation:
 
     def train(self, job: Job) -> Path:
         """Train a model, unless it is there, and return its folder."""
-        folder = self.folder / "runs" / job.name
-        with alone(folder):
-            if not (folder / records.MODEL).is_dir():
-                self.say(f"training {job.name}")
-                Run(self.recipe(job), folder, self.say).train()
-        return folder / records.MODEL
+        return train_once(self.folder / "runs" / job.name, lambda: self.recipe(job), self.say)
 
     def recipe(self, job: Job) -> Recipe:
         """Return the recipe of a training."""
