@@ -10,7 +10,6 @@ FOLDER/metrics.jsonl         loss by step; timings.jsonl: tokens a second
 import gc
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -36,7 +35,15 @@ from manyshot.pretraining.optimiser import MuonWithAdamW
 from manyshot.pretraining.rows import PretrainingRows
 from manyshot.pretraining.words import training_word
 from manyshot.seeds import derive
-from manyshot.training import EpisodeCollator, LogFiles, ManyShotTrainer, ProgressLines, make_arguments, newest_complete
+from manyshot.training import (
+    EpisodeCollator,
+    LogFiles,
+    ManyShotTrainer,
+    ProgressLines,
+    Stopwatch,
+    make_arguments,
+    newest_complete,
+)
 
 Say = Callable[[str], None]
 RowsOf = Callable[[StageOptions, Any, int, int], Any]
@@ -140,6 +147,7 @@ def _train_stage(
         # layer by layer: they share one compilation, and which positions the head reads differs from batch to batch
         for layer in loaded.model.base_model.layers:
             layer.compile(dynamic=False)
+    stopwatch = Stopwatch(root, stage.name)
     trainer = ManyShotTrainer(
         model=loaded.model,
         args=arguments,
@@ -148,13 +156,12 @@ def _train_stage(
         data_collator=collator,
         processing_class=loaded.tokenizer,
         optimizers=(_optimiser(stage, loaded.model, arguments), None),
-        callbacks=[ProgressLines(say), LogFiles(root, stage.name)],
+        callbacks=[ProgressLines(say), LogFiles(root, stage.name), stopwatch],
     )
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
-    began = time.perf_counter()
     trainer.train(resume_from_checkpoint=resume)
-    seconds = round(time.perf_counter() - began, 1)
+    seconds = stopwatch.seconds
     append_lines(root / "timings.jsonl", [{"stage": stage.name, "seconds": seconds, "tokens": trainer.meter.n_tokens}])
     say(f"stage {stage.name}: {trainer.meter.n_tokens / 1e6:.1f}M tokens in {seconds / 60:.1f} minutes")
     save_whole(LoadedModel(loaded.model.eval(), loaded.tokenizer, ()), root / "stages" / stage.name)
