@@ -26,8 +26,15 @@ from manyshot.models import (
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
 from manyshot.seeds import derive
-from manyshot.stage_data import build_dataset, build_probe, general_tasks, guard_tasks, recipe_texts
-from manyshot.tasks import Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
+from manyshot.stage_data import (
+    build_dataset,
+    build_probe,
+    general_tasks,
+    guard_tasks,
+    recipe_texts,
+    without_leaks,
+)
+from manyshot.tasks import Task, open_corpus, open_suite
 from manyshot.training import (
     Guard,
     LogFiles,
@@ -103,8 +110,8 @@ class Run:
         else:
             self.say = lambda line: None
         training, judged = self._training(), self._judged()
-        self._check_leaks(training, judged + self._guarding(training))
-        return training, judged
+        held = [task for task, role in judged + self._guarding(training) if role in ("held_out", "dev")]
+        return without_leaks(training, held, self.suite.text_groups(), self.recipe.suite.leaks, self.say), judged
 
     def _follow(self, training: TrainingTasks) -> None:
         """Train along with the first process, and wait for what it does besides."""
@@ -140,28 +147,6 @@ class Run:
     def _judged(self) -> list[tuple[Task, str]]:
         paths = self.suite.select(self.recipe.evaluation.tasks)
         return [(task, self.suite.role(path)) for path, task in zip(paths, self.suite.load(paths), strict=True)]
-
-    def _check_leaks(self, training: TrainingTasks, judged: Sequence[tuple[Task, str]]) -> None:
-        """Compare all training tasks with the held-out and dev ones that are judged; drop rows in place where asked to."""
-        held = [task for task, role in judged if role in ("held_out", "dev")]
-        tasks = list({task.name: task for stage in training.values() for task in stage}.values())
-        if not held or not tasks:
-            return
-        leaks = find_leaks(tasks, held, self.suite.text_groups())
-        how = self.recipe.suite.leaks
-        if how == "error":
-            refuse_leaks(leaks)
-        for leak in leaks[:5]:
-            self.say(f"shared texts: {leak}")
-        if len(leaks) > 5:
-            self.say(f"shared texts: and {len(leaks) - 5} more pairs of tasks")
-        if how == "drop" and leaks:
-            refuse_leaks([leak for leak in leaks if not leak.rows])
-            kept = {task.name: task for task in drop_leaks(tasks, leaks)}
-            n = sum(len(t.train) for t in tasks) - sum(len(t.train) for t in kept.values())
-            self.say(f"left out {n} training rows that share texts with judged tasks")
-            for name, stage in training.items():
-                training[name] = [kept[task.name] for task in stage if task.name in kept]
 
     # ---- models
 

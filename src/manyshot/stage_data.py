@@ -1,7 +1,7 @@
 """What a stage trains on and is guarded by: its rows, its probe, and the texts that a new tokenizer is trained on."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from manyshot.objectives import target_spans
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
 from manyshot.seeds import derive
-from manyshot.tasks import Chat, Corpus, Suite, Task, open_corpus, open_suite
+from manyshot.tasks import Chat, Corpus, Suite, Task, drop_leaks, find_leaks, open_corpus, open_suite, refuse_leaks
 from manyshot.training import GuardOptions
 
 
@@ -87,6 +87,35 @@ def build_probe(guard: GuardOptions, tasks: Sequence[Task], tokenizer: Any, seed
         return float(np.mean([score.score - score.floor for score in log.scores]))
 
     return probe
+
+
+def without_leaks(
+    training: Mapping[str, list[Task]],
+    held: Sequence[Task],
+    groups: Any,
+    how: str,
+    say: Callable[[str], None],
+) -> dict[str, list[Task]]:
+    """Return training tasks, by stage, without what they share with tasks held out of them, as `suite.leaks` says.
+
+    `groups` are tasks made from the same texts. Raises TaskError where something is shared and `how` is `error`, or where
+    two tasks cannot be told apart by leaving rows out.
+    """
+    tasks = list({task.name: task for stage in training.values() for task in stage}.values())
+    leaks = find_leaks(tasks, held, groups) if held and tasks else []
+    if how == "error":
+        refuse_leaks(leaks)
+    for leak in leaks[:5]:
+        say(f"shared texts: {leak}")
+    if len(leaks) > 5:
+        say(f"shared texts: and {len(leaks) - 5} more pairs of tasks")
+    if how != "drop" or not leaks:
+        return dict(training)
+    refuse_leaks([leak for leak in leaks if not leak.rows])
+    kept = {task.name: task for task in drop_leaks(tasks, leaks)}
+    n = sum(len(t.train) for t in tasks) - sum(len(t.train) for t in kept.values())
+    say(f"left out {n} training rows that share texts with judged tasks")
+    return {name: [kept[task.name] for task in stage if task.name in kept] for name, stage in training.items()}
 
 
 def recipe_texts(recipe: Recipe) -> Iterator[str]:

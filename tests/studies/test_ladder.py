@@ -10,8 +10,7 @@ from manyshot.stage_data import build_dataset
 from manyshot.studies import METHODS, Job, Ladder, LadderPreset, load_preset
 from manyshot.studies.jobs import alone
 from manyshot.studies.methods import BASE
-from manyshot.tasks.builtin import write_suite
-from tests import tiny
+from tests.studies.place import make_place
 
 PRESET = """
 cost: seconds
@@ -39,12 +38,7 @@ seeds: [0, 1]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ladder")
-    tiny.model("qwen3").save_pretrained(folder / "model")
-    tiny.tokenizer().save_pretrained(folder / "model")
-    write_suite(folder / "suite", n_train=24, n_test=6)
-    (folder / "preset.yaml").write_text(PRESET.format(folder=folder))
-    return folder
+    return make_place(tmp_path_factory.mktemp("ladder"), PRESET)
 
 
 @pytest.fixture(scope="module")

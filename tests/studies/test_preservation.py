@@ -4,8 +4,7 @@ import pytest
 
 from manyshot.errors import RunError
 from manyshot.studies import PRESERVING, Preservation, PreservationPreset, load_preset, preservation
-from manyshot.tasks.builtin import write_suite
-from tests import tiny
+from tests.studies.place import make_place
 
 PRESET = """
 cost: seconds
@@ -32,12 +31,7 @@ scales: {{lora: 10}}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("preservation")
-    tiny.model("qwen3").save_pretrained(folder / "model")
-    tiny.tokenizer().save_pretrained(folder / "model")
-    write_suite(folder / "suite", n_train=24, n_test=6)
-    (folder / "preset.yaml").write_text(PRESET.format(folder=folder))
-    return folder
+    return make_place(tmp_path_factory.mktemp("preservation"), PRESET)
 
 
 @pytest.fixture(scope="module")
