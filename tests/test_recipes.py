@@ -16,8 +16,8 @@ from manyshot.training import make_arguments
 from tests import tiny
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-# a recipe of manyshot.pretraining, with options of its own
-PRETRAINING = {"tiny"}
+# recipes of manyshot.pretraining, with options of its own
+PRETRAINING = {"tiny", "real_cpu_base"}
 _LLAMA = {
     "hidden_size": 32,
     "intermediate_size": 48,

@@ -1,6 +1,7 @@
 """What a stage mixes in and what its guard probes, in whole runs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from manyshot.recipe import make_recipe
 from manyshot.run import Run
 from manyshot.seeds import derive
 from manyshot.stage_data import build_dataset, build_probe, guard_tasks
-from manyshot.tasks import open_suite, save_task
+from manyshot.tasks import SuiteOptions, open_suite, save_task
 from manyshot.training import GUARD, GuardOptions
 from tests import tiny
 from tests.small_run import recipe
@@ -123,3 +124,29 @@ def test_promot_in_two_stages_gives_a_plain_model_and_keeps_the_prompt_beside_th
 def test_a_prompt_from_a_stage_that_is_not_there_is_refused_before_anything_is_done(root):
     with pytest.raises(RecipeError, match=r'soft_prompt_from "prompt" is neither a stage before it nor a folder'):
         recipe(root / "suite", tuning={"soft_prompt_from": "prompt"})
+
+
+@pytest.mark.parametrize(("held", "n_left_out"), [([], 0), (["held_out"], 3)])
+def test_rows_shared_with_tasks_that_are_judged_later_are_left_out_where_the_recipe_names_them(
+    held, n_left_out, tmp_path, monkeypatch
+):
+    later = tiny.word_task("later", n_train=30, n_test=6, seed=7)
+    leaking = tiny.word_task("leaking", n_train=30, n_test=6, seed=1)
+    leaking = replace(leaking, train=[*leaking.train, *later.test[:3]])
+    for task in (leaking, tiny.copy_task("watched"), later):
+        save_task(task, tmp_path / "suite" / task.name)
+    splits = {"train": ["leaking"], "dev": ["watched"], "held_out": ["later"]}
+    write_json(tmp_path / "suite" / "suite.json", splits)
+    trained = []
+
+    def stop(stage, tasks, *rest):
+        trained.extend(tasks)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "build_dataset", stop)
+    suite = SuiteOptions(path=str(tmp_path / "suite"), leaks="drop", held=held)
+    asked = recipe(tmp_path / "suite", evaluation={"tasks": ["dev"], "shots": [0]}).model_copy(update={"suite": suite})
+    with pytest.raises(KeyboardInterrupt):
+        Run(asked, tmp_path / "run").train()
+    assert len(trained[0].train) == 33 - n_left_out
+    assert len([e for e in trained[0].train if e in later.test]) == 3 - n_left_out

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.base import BaseRecipe, load_base_recipe, make_base, models_made
+from benchmarks.gpu.base import make_base, models_made
 from benchmarks.gpu.carried import CARRY, SUITE_ARCHIVE, prose_folder, unpacked
 from benchmarks.gpu.limit import Clock, OutOfTime, stopped_after
 from benchmarks.gpu.record import write_result
@@ -22,6 +22,7 @@ from benchmarks.gpu.state import restore_state, save_state
 
 from manyshot.errors import ManyshotError
 from manyshot.files import read_json, read_lines
+from manyshot.pretraining.curriculum import PretrainingRecipe, load_pretraining
 from manyshot.studies import Ladder, LadderPreset, load_preset
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if restore_state(CARRY / "state", "real", folder):
         say(f"state restored from {CARRY / 'state'}")
-    recipe = smaller(load_base_recipe(arguments.base)) if arguments.smoke else load_base_recipe(arguments.base)
+    recipe = smaller(load_pretraining(arguments.base)) if arguments.smoke else load_pretraining(arguments.base)
     finished = False
     try:
         with stopped_after(clock):
@@ -78,19 +79,23 @@ def run(arguments: argparse.Namespace) -> None:
     result = {"finished": finished, "said": said, **tables(folder)}
     print(write_result(arguments.out, "real", began, result))
     if not finished:
-        made = models_made(folder / "pretraining", recipe.pretraining)
+        made = models_made(folder / "pretraining", recipe)
         for part in save_state(folder, arguments.out, "real", made):
             print(f"{part}  {part.stat().st_size / 2**20:.1f} MiB")
 
 
-def carry_out(recipe: BaseRecipe, folder: Path, arguments: argparse.Namespace, say: Say) -> None:
-    """Make the base and climb the ladder, each unless it is done."""
+def carry_out(recipe: PretrainingRecipe, folder: Path, arguments: argparse.Namespace, say: Say) -> None:
+    """Make the base and climb the ladder, each unless it is done. The base reads the suite and the prose that were carried."""
+    work, changes = arguments.work, {}
     if arguments.smoke:
-        suite, text = smoke_data(arguments.work)
         changes = SMOKE_PRESET
+        suite, text = smoke_data(work)
     else:
-        suite, text, changes = real_suite(arguments.work), None, {}
-    base = make_base(recipe, folder, lambda: text or prose_folder(arguments.work) / "train.txt", suite, say)
+        suite, text = real_suite(work), work / "prose" / "train.txt"
+        if not all((folder / "pretraining" / "stages" / stage.name).is_dir() for stage in recipe.stages):
+            # a base whose stages are done needs no prose, and none may have been carried
+            text = prose_folder(work) / "train.txt"
+    base = make_base(recipe.model_copy(update={"corpus": str(text), "suite": str(suite)}), folder, say)
     if arguments.base_only:
         return
     preset = load_preset(arguments.preset, LadderPreset, model=str(base), suite=str(suite), **changes)
@@ -119,21 +124,20 @@ def smoke_data(work: Path) -> tuple[Path, Path]:
     return suite, text
 
 
-def smaller(recipe: BaseRecipe) -> BaseRecipe:
-    """Return a base recipe with a tiny model and two stages of two steps, the second half prose."""
-    value = recipe.model_dump(mode="json")
-    pretraining = value["pretraining"]
-    pretraining["model"].update(vocabulary=400, tokenizer_bytes=50_000)
-    pretraining["model"]["config"].update(
+def smaller(recipe: PretrainingRecipe) -> PretrainingRecipe:
+    """Return a recipe with a tiny model and two stages of two steps, the second half prose."""
+    value = recipe.model_copy(update={"stages": [recipe.stages[0], recipe.stages[-1]]}).model_dump(mode="json")
+    value["model"].update(vocabulary=400, tokenizer_bytes=50_000)
+    value["model"]["config"].update(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2
     )
-    pretraining["tokenizer_documents"] = 100
-    pretraining["stages"] = [pretraining["stages"][0], pretraining["stages"][-1]]
-    for stage in pretraining["stages"]:
-        stage.update(mix={"adjacent": 1.0}, budget_tokens=64, compile=False, one_piece=0.0, apart=0.0)
+    value["tokenizer_documents"] = 100
+    for stage in value["stages"]:
+        stage.update(mix={"adjacent": 1.0}, budget_tokens=64, compile=False, one_piece=0.0, apart=0.0, text=0.0)
         stage["training"]["args"].update(max_steps=2, per_device_train_batch_size=4, dataloader_num_workers=0)
         stage["training"]["args"].update(gradient_accumulation_steps=1, logging_steps=1, save_steps=2)
-    return BaseRecipe.model_validate({"pretraining": pretraining, "prose": {pretraining["stages"][-1]["name"]: 0.5}})
+    value["stages"][-1]["text"] = 0.5
+    return PretrainingRecipe.model_validate(value)
 
 
 def tables(folder: Path) -> dict[str, Any]:

@@ -111,6 +111,9 @@ class Run:
             self.say = lambda line: None
         training, judged = self._training(), self._judged()
         held = [task for task, role in judged + self._guarding(training) if role in ("held_out", "dev")]
+        known = {task.name for task in held}
+        later = self.suite.load(self.suite.select(self.recipe.suite.held))
+        held += [task for task in later if task.name not in known]
         return without_leaks(training, held, self.suite.text_groups(), self.recipe.suite.leaks, self.say), judged
 
     def _follow(self, training: TrainingTasks) -> None:

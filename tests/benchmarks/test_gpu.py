@@ -1,7 +1,6 @@
 """The measurements for a lent GPU, tried out on this CPU at sizes that take seconds."""
 
 import json
-import random
 import time
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 import torch
 from benchmarks.gpu import pack, real, training
 from benchmarks.gpu.__main__ import main
-from benchmarks.gpu.base import MixedRows, load_base_recipe, make_base, models_made
+from benchmarks.gpu.base import make_base, models_made
 from benchmarks.gpu.bundled import longer
 from benchmarks.gpu.carried import unpacked
 from benchmarks.gpu.cutting import cut_suite
@@ -20,13 +19,11 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, Qwen3Config
 
-from manyshot.episodes import EpisodeDataset, EpisodeOptions, MixOptions
 from manyshot.errors import LeakError, ManyshotError
 from manyshot.models.loading import count_parameters, make_config
-from manyshot.pretraining.curriculum import StageOptions, load_pretraining
-from manyshot.pretraining.rows import PretrainingRows
+from manyshot.pretraining.curriculum import load_pretraining
 from manyshot.studies import LadderPreset, load_preset
-from manyshot.tasks import Corpus, find_leaks, load_task, open_suite
+from manyshot.tasks import find_leaks, load_task, open_suite
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,43 +105,18 @@ def test_a_state_brings_back_every_file_and_the_named_weights_as_bfloat16(tmp_pa
     assert not (tmp_path / "gap").exists()
 
 
-def test_a_row_of_the_base_is_prose_or_a_document_by_its_number_alone():
-    tokenizer, n = tiny.tokenizer(), 200
-    stage = StageOptions(name="x", mix={"adjacent": 1.0}, budget_tokens=32)
-    documents = PretrainingRows(stage, tokenizer, n, seed=1)
-    prose = EpisodeDataset(
-        [],
-        tokenizer,
-        EpisodeOptions(budget_tokens=32),
-        n_rows=n,
-        corpus=Corpus("c", [" ".join(tiny.WORDS * 9)]),
-        mix=MixOptions(text=1),
-    )
-    rows = MixedRows(documents, prose, 0.3, seed=2)
-    order = list(range(n))
-    random.Random(0).shuffle(order)
-    found = {i: rows[i] for i in order}
-    of_prose = [i for i in range(n) if found[i]["input_ids"].tolist() == prose[i]["input_ids"].tolist()]
-    others = set(range(n)) - {*of_prose}
-    assert all(found[i]["input_ids"].tolist() == documents[i]["input_ids"].tolist() for i in others)
-    assert 0.3 * n - 20 < len(of_prose) < 0.3 * n + 20
-    assert all(found[i]["is_text"] for i in of_prose)
-    assert not any(found[i]["is_text"] for i in others)
-
-
 # ---- the settings
 
 
-@pytest.mark.parametrize("name", ["base_gpu", "base_cpu"])
-def test_a_base_is_small_enough_to_travel_and_its_prose_is_read_in_stages_that_there_are(name):
-    recipe = load_base_recipe(GPU / f"{name}.yaml")
-    options = recipe.pretraining.model
+def test_the_base_is_small_enough_to_travel_and_reads_prose_behind_its_first_stages():
+    recipe = load_pretraining(GPU / "base_gpu.yaml")
+    options = recipe.model
     config = make_config(options.architecture, options.config, vocab_size=options.vocabulary, tie_word_embeddings=True)
     with torch.device("meta"):
         n = count_parameters(AutoModelForCausalLM.from_config(config))
     # as bfloat16, beside tasks and wheels within what may travel
     assert n < 16e6
-    assert set(recipe.prose) <= {stage.name for stage in recipe.pretraining.stages}
+    assert [stage.name for stage in recipe.stages if stage.text > 0] == ["words", "lines", "long"]
 
 
 @pytest.mark.parametrize("name", ["real", str(GPU / "real_gpu.yaml")])
@@ -255,8 +227,9 @@ def test_the_real_ladder_runs_to_its_tables_and_a_second_call_trains_nothing(tmp
 
 
 def test_a_base_stopped_between_stages_goes_on_from_its_state_on_a_bare_machine(tmp_path):
-    recipe = real.smaller(load_base_recipe(GPU / "base_gpu.yaml"))
     suite, prose = real.smoke_data(tmp_path)
+    places = {"corpus": str(prose), "suite": str(suite)}
+    recipe = real.smaller(load_pretraining(GPU / "base_gpu.yaml")).model_copy(update=places)
     here, there = tmp_path / "here", tmp_path / "there"
 
     def stop_after_the_first_stage(line: str) -> None:
@@ -264,20 +237,21 @@ def test_a_base_stopped_between_stages_goes_on_from_its_state_on_a_bare_machine(
             raise OutOfTime
 
     with pytest.raises(OutOfTime):
-        make_base(recipe, here, lambda: prose, suite, stop_after_the_first_stage)
-    save_state(here, tmp_path / "out", "real", models_made(here / "pretraining", recipe.pretraining))
+        make_base(recipe, here, stop_after_the_first_stage)
+    save_state(here, tmp_path / "out", "real", models_made(here / "pretraining", recipe))
     assert restore_state(tmp_path / "out", "real", there)
     said: list[str] = []
-    weights = load_file(make_base(recipe, there, lambda: prose, suite, said.append) / "model.safetensors")
+    weights = load_file(make_base(recipe, there, said.append) / "model.safetensors")
     assert not [line for line in said if "stage few" in line]
     assert [line for line in said if line.startswith("stage long") and "tokens in" in line]
     assert all(t.dtype == torch.float32 and torch.equal(t, t.bfloat16().float()) for t in weights.values())
 
     # once its stages are done it needs no prose, and is the same numbers elsewhere
-    save_state(there, tmp_path / "out", "real", models_made(there / "pretraining", recipe.pretraining))
+    prose.unlink()
+    save_state(there, tmp_path / "out", "real", models_made(there / "pretraining", recipe))
     assert restore_state(tmp_path / "out", "real", tmp_path / "third")
     assert not (tmp_path / "third" / "base").exists()
-    again = load_file(make_base(recipe, tmp_path / "third", pytest.fail, suite, said.append) / "model.safetensors")
+    again = load_file(make_base(recipe, tmp_path / "third", said.append) / "model.safetensors")
     assert all(torch.equal(again[key], weights[key]) for key in weights)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from manyshot.pretraining.curriculum import KINDS_OF_DOCUMENT, draw_document
 from manyshot.pretraining.documents import ADJACENT
-from manyshot.pretraining.lines import told_by_a_word
+from manyshot.pretraining.lines import picked, told_by_a_word
 from manyshot.pretraining.words import training_word
 from manyshot.pretraining.world import SLOTS, THINGS, WORDS, sentence
 from manyshot.tasks.builtin import build_tasks, forbidden_texts, make_task, suite_vocabulary
@@ -72,3 +72,39 @@ def test_every_word_of_the_suite_is_in_the_world():
     for parts in suite_vocabulary()["words"].values():
         for words in parts.values():
             assert set(words) <= {word for kind in WORDS for word in WORDS[kind]}
+
+
+def test_narrow_lines_say_the_same_other_words_again():
+    def different(narrow: bool) -> float:
+        counts = []
+        for seed in range(200):
+            document = told_by_a_word(Random(seed), training_word, ADJACENT, 20, narrow=narrow)
+            words = [w for e in document.examples for w in re.findall(r"\w+", e.prompt)]
+            counts.append(len(set(words)) / len(words))
+        return sum(counts) / len(counts)
+
+    assert different(narrow=True) < 0.7 * different(narrow=False)
+
+
+def test_a_picked_word_is_told_by_one_sign_in_all_lines():
+    known_words = {w for words in SLOTS.values() for w in words}
+    signs = {slot: lambda words, slot=slot: [w for w in words if w in SLOTS[slot]] for slot in SLOTS}
+    asked = set()
+    for seed in range(300):
+        document = picked(Random(seed), ADJACENT, 12)
+        lines = [(re.findall(r"\w+", e.prompt), e.answer.strip()) for e in document.examples]
+        found = {slot for slot, sign in signs.items() if all(sign(words) == [answer] for words, answer in lines)}
+        if all([w for w in words if w not in known_words] == [answer] for words, answer in lines):
+            found.add("strange")
+        for marker in set.intersection(*(set(words) for words, _ in lines)):
+            for step in (1, -1):
+                at = [words.index(marker) + step for words, _ in lines]
+                if all(
+                    0 <= i < len(words) and words[i] == answer for i, (words, answer) in zip(at, lines, strict=True)
+                ):
+                    found.add("beside")
+        assert found, document.text
+        asked |= found
+    # what the suite asks for by its role is never what is picked
+    assert {"number", "deed", "adjective", "strange", "beside"} <= asked
+    assert not asked & {"person", "colour", "thing", "place"}

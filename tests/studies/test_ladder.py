@@ -1,11 +1,13 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from manyshot.errors import RecipeError
 from manyshot.models import load_tokenizer
+from manyshot.records import read_scores
 from manyshot.stage_data import build_dataset
 from manyshot.studies import METHODS, Job, Ladder, LadderPreset, load_preset
 from manyshot.studies.jobs import alone
@@ -19,6 +21,7 @@ suite: {folder}/suite
 methods: [few_shot_ft, manyicl, dedicated_ft]
 train: [topic_train_0, negation_train_0]
 held_out: [mood_held_out_0]
+near: [title_held_out_0]
 seen: [topic_train_0]
 dev: [mood_dev_0]
 shots: [0, 2]
@@ -28,7 +31,8 @@ limit: 3
 dev_limit: 3
 budget_tokens: 256
 step_tokens: 600
-steps: 1
+steps: 2
+curve_points: [0.5]
 dedicated_steps: 1
 learning_rates: [1.0e-4, 1.0e-1]
 chosen: {{few_shot_ft: 1.0e-4, dedicated_ft: 1.0e-4}}
@@ -70,7 +74,7 @@ def test_every_method_reads_about_the_same_number_of_tokens_a_step(place):
 def test_methods_differ_in_rows_and_targets_only(place):
     preset = load_preset(str(place / "preset.yaml"), LadderPreset)
     ladder = Ladder(preset, place / "recipes")
-    found = {m: recipe_of(ladder, m).model_dump() for m in METHODS}
+    found = {m: recipe_of(ladder, m).model_dump() for m in METHODS if METHODS[m].answers_of is None}
     for recipe in found.values():
         stage = recipe["stages"][0]
         del stage["data"]["episodes"], stage["objective"]["scope"], stage["objective"]["shot_weights"]
@@ -79,17 +83,86 @@ def test_methods_differ_in_rows_and_targets_only(place):
     assert all(recipe == found["manyicl"] for recipe in found.values())
 
 
+def test_the_shortened_training_supervises_the_answers_of_the_other_method_and_no_step_more(place):
+    ladder = Ladder(load_preset(str(place / "preset.yaml"), LadderPreset, steps=12), place / "answers")
+    tokenizer = load_tokenizer(ladder.preset.model)
+
+    def answers(method):
+        stage = recipe_of(ladder, method).stages[0]
+        args = stage.training.args
+        rows_a_step = args["per_device_train_batch_size"] * args["gradient_accumulation_steps"]
+        tasks = ladder.suite.load(ladder.suite.select(stage.data.tasks))
+        rows = build_dataset(stage, tasks, tokenizer, 3, n_rows=rows_a_step * args["max_steps"])
+        # runs of trained tokens
+        n = sum(int(((row["labels"][1:] >= 0) & (row["labels"][:-1] < 0)).sum()) for row in rows)
+        return n, n / args["max_steps"]
+
+    (few, _), (short, a_step) = answers("few_shot_ft"), answers("manyicl_short")
+    assert few < short + 0.3 * a_step
+    assert short < few + 1.3 * a_step
+
+
+def test_near_tasks_and_families_are_reported_apart_from_held_out_ones(place, done):
+    result, _ = done
+    scores = read_scores(place / "out")
+    assert result["n_tasks"] == {"held_out": 1, "near": 1, "seen": 1}
+    for role, task in (("held_out", "mood_held_out_0"), ("near", "title_held_out_0"), ("seen", "topic_train_0")):
+        ((_, methods),) = result["by_family"][role].items()
+        for name, points in methods.items():
+            for k, point in points.items():
+                mine = [s.score for s in scores if (s.method, s.task, s.shots) == (name, task, int(k))]
+                assert point["mean"] == pytest.approx(sum(mine) / len(mine), abs=1e-5), (role, name, k)
+    # in-context learning is kept or lost on foreign tasks alone
+    assert set(result["retention"]["manyicl"]["tasks"]) | set(result["retention"]["manyicl"]["left_out"]) == {
+        "mood_held_out_0"
+    }
+
+
+def test_a_task_of_two_roles_is_refused(place):
+    preset = load_preset(str(place / "preset.yaml"), LadderPreset, near=["mood_held_out_0"])
+    with pytest.raises(RecipeError, match="in both held_out and near"):
+        Ladder(preset, place / "roles")
+
+
+def test_learning_curves_end_at_the_tokens_and_the_score_of_the_whole_training(place, done):
+    result, _ = done
+    assert set(result["learning_curves"]) == {"few_shot_ft", "manyicl"}
+    scores = read_scores(place / "out" / "learning")
+    for name, points in result["learning_curves"].items():
+        folder = place / "out" / "runs" / f"{name}-lr{result['learning_rates'][name]:g}-seed0"
+        tokens = json.loads((folder / "extras.json").read_text())["tuned"]["trained_tokens"]
+        (half, _), (whole, last) = points
+        assert 0.3 < half / whole < 0.7
+        assert whole == tokens
+        final = [s.score for s in scores if s.method == f"{name}@2"]
+        assert last == pytest.approx(sum(final) / len(final), abs=1e-5)
+        # what the curve alone needed is gone
+        assert len(list((folder / "checkpoints").iterdir())) == 1
+    assert {s.task for s in scores} == {"mood_dev_0"}
+
+
+def test_a_process_that_is_not_the_first_writes_nothing(place, done):
+    ladder = Ladder(load_preset(str(place / "preset.yaml"), LadderPreset), place / "out")
+    ladder.ranks = SimpleNamespace(is_main=False, wait=lambda: None)
+    before = {path: path.stat().st_mtime_ns for path in (place / "out").rglob("*") if path.is_file()}
+    assert ladder.execute() == done[0]
+    assert {path: path.stat().st_mtime_ns for path in (place / "out").rglob("*") if path.is_file()} == before
+
+
 def test_a_ladder_writes_a_run_folder_with_every_method_seed_and_difference(place, done):
     result, _ = done
     assert set(result["methods"]) == {BASE, "few_shot_ft", "manyicl", "dedicated_ft"}
     assert result["seeds"] == [0, 1]
     assert set(result["paired"]["manyicl-few_shot_ft"]) == {"0", "2"}
+    for k, (low, high) in result["paired"]["manyicl-few_shot_ft"].items():
+        assert low <= result["paired_mean"]["manyicl-few_shot_ft"][k] <= high
     names = {path.name for path in (place / "out").iterdir()}
     assert {
         "scores.jsonl",
         "predictions.jsonl",
         "summary.json",
         "ladder.json",
+        "ladder.md",
         "manifest.json",
         "examples.json",
     } <= names

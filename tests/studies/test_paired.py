@@ -35,7 +35,7 @@ def test_a_difference_is_the_mean_over_families_of_the_mean_over_tasks():
 def test_a_method_against_itself_differs_by_nothing_and_no_number_of_queries_separates_it():
     correct = {(m, "m1", 0): [[1, 0, 1, 1, 0], [0, 0, 1, 1, 0]] for m in "xy"}
     point = paired_differences(*records_of(correct), ["m1"], [("x", "y")])["x-y"]["0"]
-    assert point == {"mean": 0.0, "ci95": [0.0, 0.0], "queries_needed": None}
+    assert point == {"mean": 0.0, "ci95": [0.0, 0.0], "queries": 5, "queries_needed": None}
 
 
 def test_the_queries_needed_grow_with_the_square_of_interval_over_difference():

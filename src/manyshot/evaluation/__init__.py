@@ -2,6 +2,7 @@
 
 from manyshot.evaluation.benchmark import Benchmark, cells_of
 from manyshot.evaluation.curves import write_curves
+from manyshot.evaluation.gains import Gain, gains, mean_gain
 from manyshot.evaluation.intervals import TaskScores, interval, queries_to_separate
 from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
@@ -12,13 +13,16 @@ from manyshot.evaluation.text_loss import bits_per_byte
 __all__ = [
     "Benchmark",
     "EvaluationOptions",
+    "Gain",
     "Judged",
     "Retention",
     "TaskScores",
     "bits_per_byte",
     "cells_of",
     "floor_score",
+    "gains",
     "interval",
+    "mean_gain",
     "measure_retention",
     "queries_to_separate",
     "read_judged",

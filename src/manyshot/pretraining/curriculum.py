@@ -6,12 +6,13 @@ from random import Random
 from typing import Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from manyshot.errors import RecipeError
 from manyshot.files import hash_text
 from manyshot.models import ScratchOptions
 from manyshot.objectives import ObjectiveOptions
+from manyshot.pretraining.company import company_prose, told_by_company
 from manyshot.pretraining.documents import (
     ADJACENT,
     Document,
@@ -24,7 +25,7 @@ from manyshot.pretraining.documents import (
     plain_frame,
     separator_frame,
 )
-from manyshot.pretraining.lines import copied, told_by_a_stem, told_by_a_word
+from manyshot.pretraining.lines import copied, picked, told_by_a_stem, told_by_a_word
 from manyshot.pretraining.words import Draw, training_word
 from manyshot.pretraining.world import prose
 from manyshot.training import TrainingOptions
@@ -41,6 +42,10 @@ Kind = Literal[
     "told_by_a_stem",
     "copied",
     "prose",
+    "told_nearby",
+    "picked",
+    "told_by_company",
+    "company_prose",
 ]
 # a target weighs the same wherever it stands
 OBJECTIVE = ObjectiveOptions(scope="all_answers", averaging="token")
@@ -56,6 +61,8 @@ class StageOptions(BaseModel):
     """Names the stage's folder."""
     mix: dict[Kind, float]
     """Shares of the kinds of documents, in rows; they need not add up to 1."""
+    text: float = Field(default=0.0, ge=0, le=1)
+    """Share of rows that are the recipe's `corpus` in place of a document."""
     budget_tokens: int = Field(default=64, ge=16)
     """Length of a row."""
     one_piece: float = Field(default=0.0, ge=0, le=1)
@@ -95,10 +102,26 @@ class PretrainingRecipe(BaseModel):
     """Layout and size."""
     tokenizer_documents: int = Field(default=6000, ge=100)
     """Generated documents that the tokenizer is trained on."""
+    tokenizer_kinds: list[Kind] = Field(default_factory=lambda: list(get_args(Kind)), min_length=1)
+    """Their kinds, in turn. Listed in a recipe, they keep its tokenizer the same when kinds are added."""
+    corpus: str | None = None
+    """A .txt file of plain text, or a folder of them, from the current folder: the tokenizer learns from it, and stages mix
+    it in (`text`)."""
+    suite: str | None = None
+    """A folder of task folders, from the current folder, whose training rows the tokenizer learns from too."""
     stages: list[StageOptions] = Field(min_length=1)
     """One training after another, each from where the last ended."""
     seed: int = 0
     """All randomness derives from it."""
+
+    @model_validator(mode="after")
+    def _text_where_it_is_mixed_in(self) -> "PretrainingRecipe":
+        for stage in self.stages:
+            if stage.text > 0 and self.corpus is None:
+                raise ValueError(
+                    f"stage {stage.name}: text is {stage.text}, but there is no text; set corpus to a .txt file"
+                )
+        return self
 
     @property
     def hash(self) -> str:
@@ -119,7 +142,8 @@ def load_pretraining(path: str | Path) -> PretrainingRecipe:
         return PretrainingRecipe.model_validate(yaml.safe_load(place.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        raise RecipeError(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        key = ".".join(map(str, first["loc"]))
+        raise RecipeError(f"{place}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 def draw_document(
@@ -156,6 +180,15 @@ def draw_document(
         return told_by_a_stem(rng, training_word, any_frame(rng), n_examples)
     if kind == "copied":
         return copied(rng, any_frame(rng), n_examples)
+    if kind == "told_nearby":
+        words = draw_label or training_word
+        return told_by_a_word(rng, words, any_frame(rng), n_examples, max_items or 8, narrow=True)
+    if kind == "picked":
+        return picked(rng, any_frame(rng), n_examples)
+    if kind == "told_by_company":
+        return told_by_company(rng, draw_label or training_word, any_frame(rng), n_examples)
+    if kind == "company_prose":
+        return Document([Shown("", company_prose(rng, n_examples), True)], is_text=True)
     return Document([Shown("", prose(rng, n_examples), True)], is_text=True)
 
 

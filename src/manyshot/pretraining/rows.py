@@ -16,7 +16,15 @@ from manyshot.pretraining.world import SLOTS
 from manyshot.seeds import derive
 
 # fewest tokens of an example; elsewhere a key of one token and a label of one
-MIN_EXAMPLE_TOKENS = {"prose": 8, "told_by_a_word": 4, "copied": 6}
+MIN_EXAMPLE_TOKENS = {
+    "prose": 8,
+    "company_prose": 8,
+    "told_by_a_word": 4,
+    "told_nearby": 4,
+    "told_by_company": 4,
+    "picked": 5,
+    "copied": 6,
+}
 MOST_KNOWN = 50_000
 # share of the rows of made-up words whose keys are words of the small world
 WORLD_KEYS = 0.4

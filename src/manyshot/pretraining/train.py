@@ -10,9 +10,9 @@ FOLDER/metrics.jsonl         loss by step; timings.jsonl: tokens a second
 import gc
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -22,19 +22,12 @@ from transformers.trainer_callback import PrinterCallback
 from manyshot.errors import RecipeError
 from manyshot.files import append_lines, write_text
 from manyshot.models import LoadedModel, ModelOptions, load_model, make_model
-from manyshot.pretraining.curriculum import (
-    KINDS_OF_DOCUMENT,
-    OBJECTIVE,
-    PretrainingRecipe,
-    StageOptions,
-    draw_document,
-    load_pretraining,
-)
+from manyshot.pretraining.curriculum import OBJECTIVE, PretrainingRecipe, StageOptions, load_pretraining
 from manyshot.pretraining.holdout import known_accuracy
+from manyshot.pretraining.mixed import CorpusOf, make_rows, tokenizer_texts
 from manyshot.pretraining.optimiser import MuonWithAdamW
-from manyshot.pretraining.rows import PretrainingRows
-from manyshot.pretraining.words import training_word
 from manyshot.seeds import derive
+from manyshot.tasks import Corpus, open_corpus
 from manyshot.training import (
     EpisodeCollator,
     LogFiles,
@@ -46,15 +39,6 @@ from manyshot.training import (
 )
 
 Say = Callable[[str], None]
-RowsOf = Callable[[StageOptions, Any, int, int], Any]
-
-
-def tokenizer_texts(recipe: PretrainingRecipe) -> Iterator[str]:
-    """Yield the generated documents that the vocabulary is learned from: every kind in turn, whatever the stages read."""
-    for n in range(recipe.tokenizer_documents):
-        rng = Random(derive(recipe.seed, "tokenizer", n))
-        kind = KINDS_OF_DOCUMENT[n % len(KINDS_OF_DOCUMENT)]
-        yield draw_document(rng, kind, training_word, 20).text
 
 
 def pretrain(
@@ -62,24 +46,29 @@ def pretrain(
     folder: str | Path,
     say: Say,
     probe: Callable[[Any, Any], str] | None = None,
-    rows_of: RowsOf = PretrainingRows,
 ) -> Path:
     """Train every stage that is not done yet; return the last stage's model folder.
 
-    `probe(model, tokenizer)` is called after each stage, and what it returns is said. `rows_of(stage,
-    tokenizer, n_rows, seed)` makes a stage's rows: generated documents, unless something else is mixed in. Raises
-    RecipeError when the folder belongs to another recipe.
+    `probe(model, tokenizer)` is called after each stage, and what it returns is said. The corpus is read only while
+    there is something to train with it. Raises RecipeError when the folder belongs to another recipe.
     """
     root = Path(folder)
     _claim(root, recipe)
+
+    @cache
+    def corpus() -> Corpus | None:
+        return None if recipe.corpus is None else open_corpus(recipe.corpus)
+
     before = root / "start"
     if not before.is_dir():
-        made = make_model(recipe.model, tokenizer_texts(recipe), derive(recipe.seed, "model"))
+        made = make_model(recipe.model, tokenizer_texts(recipe, corpus()), derive(recipe.seed, "model"))
+        for note in made.notes:
+            say(note)
         save_whole(made, before)
     for stage in recipe.stages:
         after = root / "stages" / stage.name
         if not after.is_dir():
-            _train_stage(recipe, stage, before, root, say, probe, rows_of)
+            _train_stage(recipe, stage, before, root, say, probe, corpus)
         before = after
     return before
 
@@ -127,7 +116,7 @@ def _train_stage(
     root: Path,
     say: Say,
     probe: Any,
-    rows_of: RowsOf = PretrainingRows,
+    corpus: CorpusOf,
 ) -> None:
     # attention's fused backward on CPUs is slow at these lengths: the plain formula trains 1.5 times faster
     eager = None if torch.accelerator.is_available() else "eager"
@@ -137,7 +126,7 @@ def _train_stage(
     checkpoints = root / "checkpoints" / stage.name
     arguments = make_arguments(stage.training, checkpoints, derive(recipe.seed, "stage", stage.name))
     n_rows = arguments.max_steps * arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    rows = rows_of(stage, loaded.tokenizer, n_rows, derive(recipe.seed, "rows", stage.name))
+    rows = make_rows(stage, loaded.tokenizer, n_rows, derive(recipe.seed, "rows", stage.name), corpus)
     resume, ignored = newest_complete(checkpoints)
     for line in ignored:
         say(line)

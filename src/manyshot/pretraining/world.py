@@ -5,6 +5,7 @@ suite's tasks do with the words is for the tasks alone to show.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from manyshot.tasks.builtin import suite_vocabulary
@@ -17,6 +18,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 """Kind -> words of every part of the suite."""
 THING_KINDS: tuple[str, ...] = tuple(kind for kinds in _VOCABULARY["thing_kinds"].values() for kind in kinds)
 """Kinds of things, such as `fish`; the other kinds are what sentences need: persons, places, colours ..."""
+_KINDS: Mapping[str, Sequence[str]] = {kind: WORDS[kind] for kind in THING_KINDS}
 NUMBERS: tuple[str, ...] = tuple(map(str, range(1, 61)))
 ADJECTIVES: tuple[str, ...] = tuple(w for kind in ("good", "bad", "big", "small", "plain") for w in WORDS[kind])
 THINGS: tuple[str, ...] = tuple(word for kind in THING_KINDS for word in WORDS[kind])
@@ -51,27 +53,53 @@ _SENTENCES = (
 )
 
 
-def sentence(rng: Random, slot: str | None = None, word: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the sentences of one document have in common: a few patterns, and few words a place, as a task's lines have."""
+
+    patterns: tuple[str, ...]
+    words: Mapping[str, Sequence[str]]
+    """As SLOTS."""
+
+
+_EVERYWHERE = Scene(_SENTENCES, SLOTS)
+
+
+def narrow_scene(rng: Random, slot: str) -> Scene:
+    """Return one to three patterns with a place for `slot`, and three to eight words for every place."""
+    patterns = _patterns_with(_SENTENCES, slot)
+    words = {name: rng.sample(list(words), min(len(words), rng.randint(3, 8))) for name, words in SLOTS.items()}
+    return Scene(tuple(rng.sample(patterns, min(len(patterns), rng.randint(1, 3)))), words)
+
+
+def sentence(rng: Random, slot: str | None = None, word: str | None = None, scene: Scene = _EVERYWHERE) -> str:
     """Return a sentence without a full stop; with `slot` one that has that place, and `word` stands there.
 
     No other place holds a word of that slot's kind.
     """
-    patterns = [s for s in _SENTENCES if slot is None or (f"{{{slot}}}" in s and f"{{{slot}2}}" not in s)]
+    patterns = scene.patterns if slot is None else _patterns_with(scene.patterns, slot)
     pattern = rng.choice(patterns)
     chosen: dict[str, str] = {}
     for name in SLOTS:
         if f"{{{name}" in pattern:
-            first, second, third = rng.sample(SLOTS[name], 3)
+            first, second, third = rng.sample(scene.words[name], 3)
             chosen |= {name: first, f"{name}2": second, f"{name}3": third}
     if slot is not None and word is not None:
         chosen[slot] = word
     return pattern.format(**chosen)
 
 
-def prose(rng: Random, n_sentences: int) -> str:
-    """Return sentences about two or three people and things of a few kinds, with what stays true of them told again."""
+def _patterns_with(patterns: Sequence[str], slot: str) -> list[str]:
+    return [s for s in patterns if f"{{{slot}}}" in s and f"{{{slot}2}}" not in s]
+
+
+def prose(rng: Random, n_sentences: int, groups: Mapping[str, Sequence[str]] = _KINDS) -> str:
+    """Return sentences about two or three people and things of a few kinds, with what stays true of them told again.
+
+    `groups` (name -> things) are what a person's things are drawn from, one for each.
+    """
     people = rng.sample(WORDS["person"], rng.randint(2, 3))
-    facts = {person: _Facts(rng) for person in people}
+    facts = {person: _Facts(rng, groups) for person in people}
     said = []
     for _ in range(n_sentences):
         person = rng.choice(people)
@@ -83,9 +111,9 @@ def prose(rng: Random, n_sentences: int) -> str:
 class _Facts:
     """What is so about one person: things of one kind, a place, a colour, a mood."""
 
-    def __init__(self, rng: Random) -> None:
-        self.kind = rng.choice(THING_KINDS)
-        self.things = rng.sample(WORDS[self.kind], 4)
+    def __init__(self, rng: Random, groups: Mapping[str, Sequence[str]]) -> None:
+        self.kind = rng.choice(tuple(groups))
+        self.things = rng.sample(groups[self.kind], 4)
         self.place = rng.choice(WORDS["place"])
         self.colour = rng.choice(WORDS["colour"])
         self.mood = rng.sample(WORDS[rng.choice(("good", "bad"))], 3)

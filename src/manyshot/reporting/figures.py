@@ -10,7 +10,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 def shot_curves(summary: Mapping[str, Any], group: str) -> str:
     """Draw each method's score over the number of shots, with 95 % intervals over queries and the worst draw dashed."""
-    figure, axes = _axes("demonstrations in the prompt (shots)", "score (mean over families)")
+    figure, axes = new_axes("demonstrations in the prompt (shots)", "score (mean over families)")
     top = 0.0
     for i, (name, method) in enumerate(summary["methods"].items()):
         if group not in method:
@@ -31,7 +31,7 @@ def shot_curves(summary: Mapping[str, Any], group: str) -> str:
         axes.axhline(floor, color="#777777", linestyle=":", linewidth=1, label="floor (most frequent label)")
     axes.set_ylim(0, min(1.02, max(0.1, 1.3 * max(top, floor))))
     axes.legend(frameon=False, fontsize=9)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def training_loss(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -40,7 +40,7 @@ def training_loss(rows: Sequence[Mapping[str, Any]]) -> str | None:
     names = list(dict.fromkeys(key for row in logged for key in row if key.startswith("loss_shots_")))
     if not logged or not names:
         return None
-    figure, axes = _axes("tokens trained", "loss (nats per target token)")
+    figure, axes = new_axes("tokens trained", "loss (nats per target token)")
     chosen = names if len(names) <= 5 else [names[round(i * (len(names) - 1) / 4)] for i in range(5)]
     before, tokens, last = 0, [], 0
     for row in logged:  # stages follow each other on one axis
@@ -56,10 +56,11 @@ def training_loss(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.legend(frameon=False, fontsize=9)
-    return _svg(figure)
+    return svg_of(figure)
 
 
-def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
+def new_axes(x_label: str, y_label: str) -> tuple[Any, Any]:
+    """Return a figure and its axes in the style of all figures."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -75,7 +76,8 @@ def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _svg(figure: Any) -> str:
+def svg_of(figure: Any) -> str:
+    """Return a figure as SVG that stands by itself."""
     import matplotlib as mpl
 
     buffer = io.StringIO()

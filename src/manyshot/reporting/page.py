@@ -1,5 +1,6 @@
 """report.html: one self-contained page of a run folder, made from its records alone. No scripts, no network."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ from manyshot.files import read_json, read_lines, write_text
 from manyshot.records import read_predictions
 from manyshot.reporting.examples import example_table
 from manyshot.reporting.figures import shot_curves, training_loss
+from manyshot.reporting.guard import GUARD, guard_curve
+from manyshot.reporting.ladder import ladder_tables
 from manyshot.reporting.stress import stress_table
+from manyshot.reporting.study_figures import family_curves, heat_map, learning_figure
 from manyshot.reporting.tables import (
     Table,
     cost_table,
     count_tasks,
     curve_tables,
     family_table,
-    paired_table,
     task_table,
 )
 
@@ -55,14 +58,43 @@ code { background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px; font-size:
 <tbody><tr><td>{{ example.target }}</td>
 {% for answer in example.answers.values() %}<td>{{ answer }}</td>{% endfor %}</tr></tbody></table></div>
 {% endfor %}{% endif %}<h2>how to read this</h2>
-<p>A score is the task's own metric, 0 to 1. A curve is the mean over families of the mean over tasks, always of the same
-tasks. Brackets and bands are 95 % bootstrap intervals over queries with tasks and demonstrations fixed; dashed lines and
-“worst draw” show the choice of demonstrations that did worst. The floor is what always giving the most frequent label
-would score.</p>
+<p>{{ how_to_read }}</p>
 <h2>made with</h2>
 <p class="sub">{{ made_with }}</p>
 </body></html>
 """
+_HOW_TO_READ = """A score is the task's own metric, 0 to 1. A curve is the mean over families of the mean over tasks, always
+of the same tasks. Brackets and bands are 95 % bootstrap intervals over queries with tasks and demonstrations fixed; dashed
+lines and “worst draw” show the choice of demonstrations that did worst. The floor is what always giving the most frequent label
+would score."""
+
+
+def render_page(
+    *,
+    title: str,
+    subtitle: str,
+    figures: Sequence[Mapping[str, str]],
+    tables: Sequence[Table],
+    made_with: str,
+    how_to_read: str = _HOW_TO_READ,
+    worked: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return one self-contained page: figures ({svg, caption}), tables, worked examples, and how to read them."""
+    from jinja2 import Environment
+
+    return (
+        Environment(autoescape=True)
+        .from_string(_TEMPLATE)
+        .render(
+            title=title,
+            subtitle=subtitle,
+            figures=figures,
+            tables=tables,
+            made_with=made_with,
+            how_to_read=how_to_read,
+            worked=worked,
+        )
+    )
 
 
 def write_report(folder: str | Path) -> Path:
@@ -70,8 +102,6 @@ def write_report(folder: str | Path) -> Path:
 
     Raises RunError where the folder holds no summary.
     """
-    from jinja2 import Environment
-
     folder = Path(folder)
     if not (folder / records.SUMMARY).is_file():
         raise RunError(f"{folder}: no {records.SUMMARY} here; give the folder of a finished run")
@@ -80,17 +110,9 @@ def write_report(folder: str | Path) -> Path:
     figures = _figures(folder, summary)
     for figure in figures:
         write_text(folder / records.FIGURES / f"{figure['name']}.svg", figure["svg"] + "\n")
-    tables: list[Table | None] = [
-        *curve_tables(summary),
-        paired_table(summary),
-        family_table(summary),
-        task_table(summary),
-        stress_table(summary),
-        cost_table(summary),
-    ]
+    tables: list[Table | None] = [*(ladder_tables(summary) if "by_family" in summary else _run_tables(summary))]
     tables.append(example_table(read_predictions(folder)))
-    page = Environment(autoescape=True).from_string(_TEMPLATE)
-    html = page.render(
+    html = render_page(
         title=f"{folder.resolve().name}: in-context learning by number of shots",
         subtitle=_subtitle(summary, manifest),
         figures=figures,
@@ -102,6 +124,33 @@ def write_report(folder: str | Path) -> Path:
     return folder / records.REPORT
 
 
+def _run_tables(summary: dict[str, Any]) -> list[Table | None]:
+    return [
+        *curve_tables(summary),
+        family_table(summary),
+        task_table(summary),
+        stress_table(summary),
+        cost_table(summary),
+    ]
+
+
+def _study_figures(summary: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the figures of a ladder."""
+    drawn = [
+        (
+            f"families_{role}",
+            family_curves(summary, role),
+            f"{role.replace('_', ' ')} by family. Bands: 95 % over queries.",
+        )
+        for role in summary["by_family"]
+    ]
+    caption = f"Scores above the floor by task, at {summary['shots']} shots (dedicated models: none)."
+    drawn.append(("heat_map", heat_map(summary), caption))
+    caption = "The first seed's models on dev, at checkpoints of the same trainings; the base at no tokens."
+    drawn.append(("learning", learning_figure(summary), caption))
+    return [{"name": name, "svg": svg, "caption": caption} for name, svg, caption in drawn if svg]
+
+
 def _figures(folder: Path, summary: dict[str, Any]) -> list[dict[str, str]]:
     figures = []
     for group, n_tasks in summary["n_tasks"].items():
@@ -110,11 +159,18 @@ def _figures(folder: Path, summary: dict[str, Any]) -> list[dict[str, str]]:
                 f"{group.replace('_', ' ')}: {count_tasks(n_tasks)}. Bands: 95 % over queries. Dashed: the worst draw."
             )
             figures.append({"name": f"shots_{group}", "svg": shot_curves(summary, group), "caption": caption})
+    if "by_family" in summary:
+        figures += _study_figures(summary)
     if (folder / records.METRICS).is_file():
         rows = [row for _, row in read_lines(folder / records.METRICS, drop_torn_end=True)]
         if svg := training_loss(rows):
             caption = "Training loss of answers by how many examples stand before them in the row."
             figures.append({"name": "training_loss", "svg": svg, "caption": caption})
+    if (folder / GUARD).is_file():
+        rows = [row for _, row in read_lines(folder / GUARD, drop_torn_end=True)]
+        if svg := guard_curve(rows):
+            caption = "The guard's probe during training, as a share of its start; crosses are past its limit."
+            figures.append({"name": "guard", "svg": svg, "caption": caption})
     return figures
 
 

@@ -73,7 +73,10 @@ def task_table(summary: Mapping[str, Any]) -> Table:
         cells = []
         for method in methods.values():
             if task in method["tasks"]:
-                cells.append(f"{method['tasks'][task]['score']:.3f} {_interval(method['ci95']['tasks'][task])}")
+                own = method["tasks"][task]
+                # a model of its own is asked without demonstrations
+                asked = "" if own["shots"] == known["shots"] else f" at {own['shots']}"
+                cells.append(f"{own['score']:.3f} {_interval(method['ci95']['tasks'][task])}{asked}")
             else:
                 cells.append("")
         rows.append((task, str(known["shots"]), f"{known['floor']:.3f}", *cells))
@@ -82,14 +85,13 @@ def task_table(summary: Mapping[str, Any]) -> Table:
 
 def paired_table(summary: Mapping[str, Any], *, compact: bool = False) -> Table | None:
     """Return a study's differences between methods on the same queries and demonstrations, by shots, with intervals."""
-    paired = summary.get("paired") or {}
+    paired, means = summary.get("paired") or {}, summary.get("paired_mean") or {}
     shots = list(dict.fromkeys(k for by_shots in paired.values() for k in by_shots))
     if not shots:
         return None
     rows = []
     for name, by_shots in paired.items():
-        points = [by_shots.get(k) for k in shots]
-        cells = [_scored(p["mean"], p["ci95"], compact, "+") if p else "" for p in points]
+        cells = [_scored(means[name][k], by_shots[k], compact, "+") if k in by_shots else "" for k in shots]
         rows.append((name.replace("-", " − "), *cells))
     named = [str(k) if compact else f"{k} shots" for k in shots]
     head = ("shots" if compact else "methods", *named)
@@ -115,6 +117,7 @@ def cost_table(summary: Mapping[str, Any]) -> Table | None:
     fields = {
         "trained_tokens": "trained tokens",
         "supervised_answers": "supervised answers",
+        "tokens_per_answer": "tokens per answer",
         "seconds": "training seconds",
         "general_bits_per_byte": "general text, bits per byte",
     }

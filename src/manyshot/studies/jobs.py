@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +37,32 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_held(folder: Path) -> bool:
+    """Tell whether a process holds this run folder now."""
+    place = folder.with_name(f".{folder.name}.lock")
+    if not place.is_file():
+        return False
+    with open(place, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def is_trained(folder: Path) -> bool:
     """Tell whether a training is finished: what it consumed is written last, after its model."""
     return (folder / records.EXTRAS).is_file()
 
 
-def train_once(folder: Path, recipe: Callable[[], Recipe], say: Callable[[str], None]) -> Path:
-    """Train in a run folder unless it is done or another process does it; return the model's folder."""
-    with alone(folder):
+def train_once(
+    folder: Path, recipe: Callable[[], Recipe], say: Callable[[str], None], *, is_first: bool = True
+) -> Path:
+    """Train in a run folder unless it is done or another process does it; return the model's folder.
+
+    Of the processes that torchrun started to train together, the first alone holds the folder.
+    """
+    with alone(folder) if is_first else nullcontext():
         if not is_trained(folder):
             say(f"training {folder.name}")
             Run(recipe(), folder, say).train()

@@ -3,37 +3,46 @@
 FOLDER/recipe.yaml            the resolved preset
 FOLDER/runs/METHOD-lrL-seedS  a run folder a training
 FOLDER/dev/                   scores on dev tasks by METHOD@L, which learning rates are chosen from
+FOLDER/learning/              scores on dev tasks by METHOD@STEP, the learning curves
 FOLDER/                       a run folder of all methods: scores, predictions, summary.json, report.html
-FOLDER/ladder.json            the summary with seeds, learning rates, paired differences
+FOLDER/ladder.json            the summary with what ladder_report adds to it
+FOLDER/ladder.md              its tables
+
+Under torchrun all processes train; the first alone judges and writes.
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manyshot import records
-from manyshot.evaluation import Benchmark, EvaluationOptions, bits_per_byte, summarise
-from manyshot.evaluation.retention import Judged, measure_retention
+from manyshot.errors import RecipeError
+from manyshot.evaluation import Benchmark, EvaluationOptions, cells_of
 from manyshot.files import read_json, write_json, write_text
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
 from manyshot.models import load_model
 from manyshot.recipe import Recipe
-from manyshot.records import CellLog, Prediction, Score
+from manyshot.records import CellLog
+from manyshot.reporting import ladder_markdown
 from manyshot.studies.examples import worked_examples
 from manyshot.studies.jobs import Job, is_trained, train_once
+from manyshot.studies.ladder_report import ladder_result
+from manyshot.studies.learning import drop_checkpoints, learning_curves, saved_at, saving
 from manyshot.studies.methods import BASE, METHODS
-from manyshot.studies.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.preset import LadderPreset
-from manyshot.studies.recipes import training_recipe
-from manyshot.tasks import Task, open_corpus, open_suite
+from manyshot.studies.recipes import answers_a_step, training_recipe
+from manyshot.tasks import Task, open_suite
 from manyshot.tasks.builtin import write_suite
+from manyshot.training import Ranks, TrainingOptions, make_arguments
 
 Say = Callable[[str], None]
 RESULT = "ladder.json"
+TABLES = "ladder.md"
 # tasks of dev that learning rates of dedicated models are chosen on: each costs a training
 N_DEDICATED_DEV = 3
 
@@ -42,15 +51,21 @@ class Ladder:
     """A preset carried out in a folder."""
 
     def __init__(self, preset: LadderPreset, folder: str | Path, say: Say = lambda line: None) -> None:
-        self.preset, self.folder, self.say = preset, Path(folder), say
-        claim_folder(self.folder, preset.to_yaml(), say)
-        place = write_suite(self.folder / "tasks") if preset.suite == "builtin" else Path(preset.suite)
+        self.preset, self.folder = preset, Path(folder)
+        self.ranks = Ranks(make_arguments(TrainingOptions(), self.folder, 0))
+        self.say = say if self.ranks.is_main else lambda line: None
+        place = self.folder / "tasks" if preset.suite == "builtin" else Path(preset.suite)
+        if self.ranks.is_main:
+            claim_folder(self.folder, preset.to_yaml(), say)
+            if preset.suite == "builtin":
+                write_suite(place)
+        self.ranks.wait()
         self.suite = open_suite(place)
-        held = self.suite.select(preset.held_out)
-        self.judged = [(task, "held_out") for task in self.suite.load(held)]
-        self.seen_paths = self.suite.select(preset.seen) if preset.seen else ()
-        self.judged += [(task, "seen") for task in self.suite.load(self.seen_paths)]
-        self.dev_paths = self.suite.select(preset.dev)
+        parts = {"held_out": preset.held_out, "near": preset.near, "seen": preset.seen}
+        paths = {role: self.suite.select(wanted) for role, wanted in parts.items()}
+        self.judged = [(task, role) for role in parts for task in self.suite.load(paths[role])]
+        self._refuse_two_roles()
+        self.seen_paths, self.dev_paths = paths["seen"], self.suite.select(preset.dev)
 
     # ---- what there is to train
 
@@ -65,7 +80,9 @@ class Ladder:
 
     def finals(self) -> list[Job]:
         """Return the trainings that the report is about; learning rates must be chosen."""
-        rates = self.chosen()
+        return self._finals(self.chosen())
+
+    def _finals(self, rates: Mapping[str, float]) -> list[Job]:
         return [
             job
             for seed in self.preset.seeds
@@ -91,11 +108,23 @@ class Ladder:
 
     def train(self, job: Job) -> Path:
         """Train a model, unless it is there, and return its folder."""
-        return train_once(self.folder / "runs" / job.name, lambda: self.recipe(job), self.say)
+        folder = self.folder / "runs" / job.name
+        return train_once(folder, lambda: self.recipe(job), self.say, is_first=self.ranks.is_main)
 
     def recipe(self, job: Job) -> Recipe:
         """Return the recipe of a training."""
+        method, steps = METHODS[job.method], self.preset.dedicated_steps if job.task else self.preset.steps
+        if method.answers_of is None:
+            return self._recipe(job, steps)
+        asked = steps * answers_a_step(
+            self._recipe(Job(method.answers_of, job.learning_rate, job.seed), steps), self.suite
+        )
+        return self._recipe(job, ceil(asked / answers_a_step(self._recipe(job, steps), self.suite)))
+
+    def _recipe(self, job: Job, steps: int) -> Recipe:
         preset = self.preset
+        if points := self._points(job, steps):
+            preset = preset.model_copy(update={"training": {**preset.training, **saving(points)}})
         return training_recipe(
             preset,
             self.suite,
@@ -104,9 +133,21 @@ class Ladder:
             # a dedicated model's task may be one of dev: only the report's tasks must be strange to it
             strange=preset.held_out if job.task else [*preset.dev, *preset.held_out],
             learning_rate=job.learning_rate,
-            steps=preset.dedicated_steps if job.task else preset.steps,
+            steps=steps,
             seed=job.seed,
         )
+
+    def _points(self, job: Job, steps: int) -> list[int]:
+        """Return the steps of a training after which the learning curve has a point, but for the last."""
+        if job.task or job.seed != self.preset.seeds[0]:
+            return []
+        return saved_at(steps, self.preset.curve_points)
+
+    def _refuse_two_roles(self) -> None:
+        roles: dict[str, str] = {}
+        for task, role in self.judged:
+            if roles.setdefault(task.name, role) != role:
+                raise RecipeError(f'task "{task.name}" is in both {roles[task.name]} and {role}; a task plays one part')
 
     # ---- learning rates
 
@@ -125,19 +166,31 @@ class Ladder:
 
     def _judge_on_dev(self, jobs: Sequence[Job]) -> dict[str, float]:
         """Return METHOD@RATE -> mean score on dev over tasks and shots."""
-        preset, folder = self.preset, self.folder / "dev"
-        log = CellLog(folder)
-        for job in jobs:
-            shots = [0] if job.task else preset.dev_shots
-            options = EvaluationOptions(shots=shots, draws=1 if job.task else preset.draws, limit=preset.dev_limit)
-            tasks = self.suite.load([job.task] if job.task else self.dev_paths)
-            name = f"{job.method}@{job.learning_rate:g}"
-            wanted = {(name, task.name, k, d) for task in tasks for k in shots for d in range(options.draws)}
-            if not wanted <= log.done:
-                self._score(self.train(job), name, tasks, options, log, range(options.draws))
-        log.finish()
-        names = {f"{job.method}@{job.learning_rate:g}" for job in jobs}
-        return {name: float(np.mean([s.score for s in log.scores if s.method == name])) for name in names}
+        folder = self.folder / "dev"
+        scores = records.read_scores(folder) if (folder / records.SCORES).is_file() else []
+        done = {score.cell for score in scores}
+        left = [job for job in jobs if not self._dev_cells(job) <= done]
+        # all processes train, in this order, before the first judges alone
+        models = [self.train(job) for job in left]
+        if self.ranks.is_main and left:
+            log = CellLog(folder)
+            for job, model in zip(left, models, strict=True):
+                tasks, options = self._on_dev(job)
+                self._score(model, _at_rate(job), tasks, options, log, range(options.draws))
+            log.finish()
+        self.ranks.wait()
+        scores, names = records.read_scores(folder), {_at_rate(job) for job in jobs}
+        return {name: float(np.mean([s.score for s in scores if s.method == name])) for name in names}
+
+    def _on_dev(self, job: Job) -> tuple[list[Task], EvaluationOptions]:
+        preset = self.preset
+        shots, draws = ([0], 1) if job.task else (preset.dev_shots, preset.draws)
+        tasks = self.suite.load([job.task] if job.task else self.dev_paths)
+        return tasks, EvaluationOptions(shots=shots, draws=draws, limit=preset.dev_limit)
+
+    def _dev_cells(self, job: Job) -> set[tuple[str, str, int, int]]:
+        tasks, options = self._on_dev(job)
+        return cells_of(_at_rate(job), tasks, options)
 
     def _score(
         self,
@@ -157,40 +210,51 @@ class Ladder:
 
     def execute(self) -> dict[str, Any]:
         """Do whatever is not yet done and return what ladder.json holds."""
-        preset = self.preset
         rates = self.chosen()
-        options = EvaluationOptions(shots=preset.shots, draws=preset.draws * len(preset.seeds), limit=preset.limit)
-        manifest_place = self.folder / records.MANIFEST
-        if not manifest_place.is_file():
-            write_json(manifest_place, describe(self.judged, options, 0, preset.hash))
-        log = CellLog(self.folder)
-        tasks = [task for task, _ in self.judged]
-        self._judge(preset.model, BASE, tasks, options, log, range(options.draws))
-        for number, seed in enumerate(preset.seeds):
-            # each seed has demonstrations of its own; the base reads them all
-            draws = range(number * preset.draws, (number + 1) * preset.draws)
-            for method in preset.methods:
-                for job in self._jobs(method, rates[method], seed, self.seen_paths):
-                    if job.task:
-                        alone = options.model_copy(update={"shots": [0]})
-                        own = self.suite.load([job.task])
-                        self._judge(lambda j=job: self.train(j), method, own, alone, log, draws)
-                    else:
-                        self._judge(lambda j=job: self.train(j), method, tasks, options, log, draws)
-        log.finish()
-        result = self._result(rates)
+        jobs = self._finals(rates)
+        for job in jobs:
+            self.train(job)
+        if self.ranks.is_main:
+            self._report(rates, jobs)
+        self.ranks.wait()
+        return read_json(self.folder / RESULT)
+
+    def _report(self, rates: dict[str, float], jobs: Sequence[Job]) -> None:
+        preset = self.preset
+        self._judge_all(jobs)
+        result = ladder_result(preset, self.folder, self.judged, rates, jobs, self._learning(jobs))
         if "manyicl" in preset.methods:
             first = self.folder / "runs" / Job("manyicl", rates["manyicl"], preset.seeds[0]).name
             write_text(self.folder / records.METRICS, (first / records.METRICS).read_text(encoding="utf-8"))
         examples = worked_examples([t for t, role in self.judged if role == "held_out"], self.folder, preset.shots)
         write_json(self.folder / records.EXAMPLES, examples)
         write_json(self.folder / records.SUMMARY, result)
+        write_text(self.folder / TABLES, ladder_markdown(result))
         write_json(self.folder / RESULT, result)
-        return read_json(self.folder / RESULT)
+
+    def _judge_all(self, jobs: Sequence[Job]) -> None:
+        """Judge the base and every model of the report on its tasks; held-out ones are read once a model."""
+        preset = self.preset
+        options = EvaluationOptions(shots=preset.shots, draws=preset.draws * len(preset.seeds), limit=preset.limit)
+        if not (self.folder / records.MANIFEST).is_file():
+            write_json(self.folder / records.MANIFEST, describe(self.judged, options, 0, preset.hash))
+        log, tasks = CellLog(self.folder), [task for task, _ in self.judged]
+        self._judge(preset.model, BASE, tasks, options, log, range(options.draws))
+        for job in jobs:
+            # each seed has demonstrations of its own; the base reads them all
+            number = preset.seeds.index(job.seed)
+            draws = range(number * preset.draws, (number + 1) * preset.draws)
+            model = self.folder / "runs" / job.name / records.MODEL
+            if job.task:
+                alone = options.model_copy(update={"shots": [0]})
+                self._judge(model, job.method, self.suite.load([job.task]), alone, log, draws)
+            else:
+                self._judge(model, job.method, tasks, options, log, draws)
+        log.finish()
 
     def _judge(
         self,
-        model: str | Callable[[], Path],
+        model: Path | str,
         method: str,
         tasks: Sequence[Task],
         options: EvaluationOptions,
@@ -199,80 +263,30 @@ class Ladder:
     ) -> None:
         wanted = {(method, task.name, k, d) for task in tasks for k in options.shots for d in draws}
         if not wanted <= log.done:
-            self._score(model if isinstance(model, str) else model(), method, tasks, options, log, draws)
+            self._score(model, method, tasks, options, log, draws)
             manifest = read_json(self.folder / records.MANIFEST)
             manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + 1
             write_json(self.folder / records.MANIFEST, manifest)
 
-    def _result(self, rates: dict[str, float]) -> dict[str, Any]:
+    def _learning(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """Return the learning curves of the first seed's models, judged on dev where they are not yet."""
         preset = self.preset
-        roles = {task.name: role for task, role in self.judged}
-        extras = {name: self._consumed(name, rates) for name in (BASE, *preset.methods)}
-        summary = summarise(self.folder, roles, extras, base=BASE)
-        scores, predictions = records.read_scores(self.folder), records.read_predictions(self.folder)
-        held_out = [task.name for task, role in self.judged if role == "held_out"]
-        others = [m for m in preset.methods if not METHODS[m].dedicated]
-        pairs = [(m, BASE) for m in others] + [("manyicl", m) for m in others if "manyicl" in others and m != "manyicl"]
-        most = max(preset.shots)
-        return {
-            **summary,
-            "seeds": preset.seeds,
-            "learning_rates": rates,
-            "meanings": {name: METHODS[name].meaning for name in preset.methods},
-            "paired": paired_differences(scores, predictions, held_out, pairs),
-            "to_dedicated": {m: ratio_to_dedicated(scores, m, most) for m in others}
-            if "dedicated_ft" in preset.methods
-            else {},
-            "retention": self._retention(scores, predictions, summary),
-            "preset_hash": preset.hash,
-        }
+        if not preset.curve_points:
+            return {}
+        options = EvaluationOptions(shots=[max(preset.dev_shots)], draws=preset.draws, limit=preset.dev_limit)
+        tasks = self.suite.load(self.dev_paths)
+        own = [job for job in jobs if not job.task and job.seed == preset.seeds[0]]
+        runs = {job.method: self.folder / "runs" / job.name for job in own}
 
-    def _retention(
-        self, scores: Sequence[Score], predictions: Sequence[Prediction], summary: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return what each method left of the base's in-context learning, paired with it by seed."""
-        labels = {task.name: tuple(task.labels or {e.output for e in task.test}) for task, _ in self.judged}
-        seen = {task.name: labels[task.name] for task, role in self.judged if role == "seen"}
+        def score(place: Callable[[], Path | str], name: str, log: CellLog) -> None:
+            if not cells_of(name, tasks, options) <= log.done:
+                self._score(place(), name, tasks, options, log, range(options.draws))
 
-        def judged(method: str, number: int) -> Judged:
-            draws = range(number * self.preset.draws, (number + 1) * self.preset.draws)
-            bits = summary["methods"][method].get("general_bits_per_byte")
-            own_scores = [s for s in scores if s.method == method and s.draw in draws]
-            return Judged(own_scores, [p for p in predictions if p.method == method and p.draw in draws], bits)
+        found = learning_curves(self.folder / "learning", preset.model, runs, preset.curve_points, score)
+        for job in (*own, *self.grid()):
+            drop_checkpoints(self.folder / "runs" / job.name)
+        return {**found, "shots": options.shots[0]}
 
-        found = {}
-        for method in self.preset.methods:
-            if not METHODS[method].dedicated:
-                sides = [[judged(m, i) for i in range(len(self.preset.seeds))] for m in (BASE, method)]
-                found[method] = measure_retention(sides[0], sides[1], targets=seen).to_dict()
-        return found
 
-    def _consumed(self, method: str, rates: dict[str, float]) -> dict[str, Any]:
-        """Return tokens, supervised answers and seconds, a mean over seeds; of dedicated models the sum over tasks."""
-        if method == BASE:
-            fields: dict[str, Any] = {"trained_tokens": 0, "supervised_answers": 0, "seconds": 0.0}
-            places = [self.preset.model]
-        else:
-            jobs = [j for seed in self.preset.seeds for j in self._jobs(method, rates[method], seed, self.seen_paths)]
-            each = [read_json(self.folder / "runs" / job.name / records.EXTRAS)["tuned"] for job in jobs]
-            n = len(self.preset.seeds)
-            fields = {key: round(sum(e[key] for e in each) / n, 1) for key in each[0]}
-            fields |= {key: round(fields[key]) for key in ("trained_tokens", "supervised_answers")}
-            places = [] if METHODS[method].dedicated else [str(self.folder / "runs" / j.name / "model") for j in jobs]
-        if self.preset.text and places:
-            fields["general_bits_per_byte"] = self._bits(method, places)
-        return fields
-
-    def _bits(self, method: str, places: Sequence[str]) -> float:
-        """Return bits per byte on the preset's text, a mean over seeds; kept once measured."""
-        cache = self.folder / "bits_per_byte.json"
-        known = read_json(cache) if cache.is_file() else {}
-        if method not in known:
-            corpus = open_corpus(str(self.preset.text))
-            values = []
-            for place in places:
-                loaded = load_model(place)
-                values.append(bits_per_byte(loaded.model, loaded.tokenizer, corpus, max_bytes=50_000))
-            known[method] = round(float(np.mean(values)), 4)
-            write_json(cache, known)
-        return known[method]
+def _at_rate(job: Job) -> str:
+    return f"{job.method}@{job.learning_rate:g}"

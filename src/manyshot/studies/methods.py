@@ -25,6 +25,8 @@ class Method:
     """Weight of an answer by the number of examples before it."""
     dedicated: bool = False
     """One model a task, instead of one over all tasks."""
+    answers_of: str | None = None
+    """Stop when as many answers were supervised as this method has in all its steps; None takes the preset's steps."""
 
     def stage(self, budget_tokens: int) -> dict[str, Any]:
         """Return the parts of a recipe's stage in which methods differ."""
@@ -41,6 +43,12 @@ METHODS: Mapping[str, Method] = {
     "few_shot_ft": Method("17 examples, the last answer trained (MetaICL)", "last_answer", "few"),
     "manyshot_last": Method("many examples, the last answer trained", "last_answer", "full"),
     "manyicl": Method("many examples, every answer trained", "all_answers", "full"),
+    "manyicl_short": Method(
+        "as manyicl, ended at few_shot_ft's number of supervised answers",
+        "all_answers",
+        "full",
+        answers_of="few_shot_ft",
+    ),
     "manyicl_late": Method("as manyicl, answers from the fifth on", "all_answers", "full", "from_shot(4)"),
     "all_tokens": Method("many examples, every token trained", "all_tokens", "full"),
     "dedicated_ft": Method("one model a task, one example a row", "all_answers", "one", dedicated=True),
@@ -77,6 +85,17 @@ PRESERVING: Mapping[str, Mapping[str, Any]] = {
         "tuning": {"preset": "lora", "lora": {"r": 16, "lora_alpha": 32}},
         "data": _TENTH_AND_FIFTH,
     },
+    # the prompt has a learning rate of its own: it moves embeddings, not weights
+    "promot": {
+        "stages": [
+            {
+                "name": "prompt",
+                "tuning": {"preset": "soft_prompt", "soft_prompt_tokens": 20},
+                "training": {"args": {"learning_rate": 0.03}},
+            },
+            {"name": "tune", "tuning": {"soft_prompt_from": "prompt"}},
+        ]
+    },
     "full+mix10+icl_format20+kl_icl": {"data": _TENTH_AND_FIFTH, "objective": {"preservation": {"kl_icl": 1.0}}},
 }
-"""Name -> what differs in a stage of plain fine-tuning: all weights move, one example a row without shots."""
+"""Name -> what differs in a stage of plain fine-tuning (all weights move, one example a row without shots), or in `stages`."""

@@ -13,10 +13,11 @@ from manyshot.records import Prediction, Score
 def paired_differences(
     scores: Sequence[Score], predictions: Sequence[Prediction], tasks: Sequence[str], pairs: Sequence[tuple[str, str]]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return `{"a-b": {shots: {"mean", "ci95", "queries_needed"}}}` over the tasks, family by family as curves are.
+    """Return `{"a-b": {shots: {"mean", "ci95", "queries", "queries_needed"}}}` over the tasks, family by family as curves are.
 
-    `queries_needed` is about how many queries in all would separate the two methods: the interval's half width shrinks with
-    their square root. None where the difference is 0. A pair's numbers of shots are those that both were judged at.
+    `queries_needed` is about how many in the place of `queries` would separate the two methods: the interval's half width
+    shrinks with their square root. None where the difference is 0. A pair's numbers of shots are those that both were
+    judged at; without tasks there are none.
     """
     results = task_scores(scores, predictions)
     families = {score.task: score.family for score in scores}
@@ -24,7 +25,7 @@ def paired_differences(
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for a, b in pairs:
         for k in shots:
-            if all((m, task, k) in results for task in tasks for m in (a, b)):
+            if tasks and all((m, task, k) in results for task in tasks for m in (a, b)):
                 point = _difference({t: results[a, t, k].paired_with(results[b, t, k]) for t in tasks}, families)
                 found.setdefault(f"{a}-{b}", {})[str(k)] = point
     return found
@@ -37,7 +38,7 @@ def _difference(pairs: Mapping[str, Any], families: Mapping[str, str]) -> dict[s
     n_queries = sum(a.correct.shape[1] for a, _ in pairs.values())
     difference = round(float(mean[0]), 6)
     needed = None if difference == 0 else int(np.ceil(n_queries * ((high - low) / 2 / abs(difference)) ** 2))
-    return {"mean": difference, "ci95": [low, high], "queries_needed": needed}
+    return {"mean": difference, "ci95": [low, high], "queries": n_queries, "queries_needed": needed}
 
 
 def ratio_to_dedicated(scores: Sequence[Score], method: str, shots: int, room: float = 0.10) -> dict[str, Any]:

@@ -73,12 +73,17 @@ class LadderPreset(StudyPreset):
     """Tasks to train on."""
     seen: list[str] = Field(default_factory=list)
     """Training tasks whose test rows are judged too; each gets a model of its own under `dedicated_ft`."""
+    near: list[str] = Field(default_factory=list)
+    """Tasks held out of training that have a twin there; judged like `held_out`, and reported apart from it."""
     shots: list[int] = Field(default_factory=lambda: [0, 1, 2, 4, 8, 16, 32])
     """Numbers of demonstrations in the report."""
     dev_shots: list[int] = Field(default_factory=lambda: [0, 4, 16])
     """Numbers of demonstrations on dev; a learning rate is judged by the mean over them."""
     dev_limit: int | None = Field(default=40, ge=1)
     """Queries a dev task."""
+    curve_points: list[float] = Field(default_factory=list)
+    """Shares of a training's steps, such as .1, .2, .5, after which the first seed's models are judged on dev as well, at the
+    largest of `dev_shots`: the learning curve against tokens. Each costs a checkpoint, whose writing is in the seconds."""
     dedicated_steps: int = Field(default=30, ge=1)
     """Optimiser steps of each model that is for one task only."""
     tuning: TuningOptions = TuningOptions()
@@ -88,6 +93,16 @@ class LadderPreset(StudyPreset):
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
         return known_methods(value, METHODS)
+
+    @field_validator("curve_points")
+    @classmethod
+    def _shares(cls, value: list[float]) -> list[float]:
+        for share in value:
+            if not 0 < share < 1:
+                raise ValueError(
+                    f"{share} is no share of the steps; give numbers between 0 and 1, the end is judged anyway"
+                )
+        return sorted(set(value))
 
     @model_validator(mode="after")
     def _complete(self) -> "LadderPreset":
@@ -109,13 +124,31 @@ class PreservationPreset(StudyPreset):
     """Demonstrations at which in-context learning is measured, beside none."""
     scales: dict[str, float] = Field(default_factory=dict)
     """Method -> factor of the learning rates: adapters want higher ones than weights."""
+    share_rates: bool = False
+    """Methods that move the same parameters take the learning rate of the first of them, so that fewer are tried."""
     candidates: list[str] = Field(default_factory=list)
     """Methods that `best` is the best of, judged on dev."""
+    diversity: list[int] = Field(default_factory=list)
+    """Numbers of training tasks that `full` is also tuned on, at the same tokens, with families in turn."""
+    diversity_one_family: bool = False
+    """Tune on each of these numbers of tasks of one family too."""
+    where: bool = False
+    """Also put the base's projections back into the first model of `full`, to see where in-context learning was lost."""
 
     @field_validator("methods", "candidates")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
         return known_methods(value, PRESERVING)
+
+    @model_validator(mode="after")
+    def _apart(self) -> "PreservationPreset":
+        if both := set(self.targets) & set(self.dev_targets):
+            raise ValueError(
+                f"{', '.join(sorted(both))}: in targets and in dev_targets; choices on dev must not see targets"
+            )
+        if (self.diversity or self.where) and "full" not in self.methods:
+            raise ValueError("diversity and where are about the method full; add it to methods")
+        return self
 
 
 P = TypeVar("P", bound=StudyPreset)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manyshot.models import load_tokenizer
+from manyshot.objectives import weigh_row
 from manyshot.recipe import Recipe, make_recipe
 from manyshot.stage_data import build_dataset
 from manyshot.studies.preset import StudyPreset
@@ -12,37 +13,57 @@ from manyshot.tasks import Suite
 _MEASURED_ROWS = 200
 
 
+def answers_a_step(recipe: Recipe, suite: Suite) -> float:
+    """Return how many answers an optimiser step of a training supervises, measured on its first rows."""
+    stage = recipe.stages[0]
+    tasks = suite.load(suite.select(stage.data.tasks))
+    rows = build_dataset(stage, tasks, load_tokenizer(str(recipe.model.path)), recipe.seed, n_rows=_MEASURED_ROWS)
+    weighed = (rows[n] for n in range(_MEASURED_ROWS))
+    n_answers = sum(weigh_row(row["bounds"], len(row["input_ids"]), stage.objective).n_answers for row in weighed)
+    args = stage.training.args
+    rows_a_step = args["per_device_train_batch_size"] * args["gradient_accumulation_steps"]
+    return n_answers / _MEASURED_ROWS * rows_a_step
+
+
 def training_recipe(
     preset: StudyPreset,
     suite: Suite,
-    stage: Mapping[str, Any],
+    stage: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     *,
     tasks: Sequence[str],
     strange: Sequence[str],
     learning_rate: float,
     steps: int,
     seed: int,
+    leaks: str = "error",
 ) -> Recipe:
     """Return the recipe of one training on `tasks`, which must share no texts with the `strange` ones.
 
-    Every method sees about `preset.step_tokens` tokens a step: how many rows that is, is measured on its first rows.
-    """
-    data = stage.get("data", {})
-    stage = {**stage, "data": {**data, "tasks": list(tasks)}}
+    `leaks` says what is done where they do, as `suite.leaks` in a recipe.
 
-    def recipe(arguments: dict[str, Any]) -> Recipe:
+    Every method sees about `preset.step_tokens` tokens a step: how many rows that is, is measured on its first rows.
+    Several stages share the steps; what one says of its own `training.args` goes before the common ones.
+    """
+    stages = [stage] if isinstance(stage, Mapping) else stage
+    stages = [{**one, "data": {**one.get("data", {}), "tasks": list(tasks)}} for one in stages]
+
+    def recipe(*arguments: dict[str, Any]) -> Recipe:
+        own = [one.get("training", {}).get("args", {}) for one in stages]
         return make_recipe(
             {
-                "suite": {"path": str(suite.root)},
+                "suite": {"path": str(suite.root), "leaks": leaks},
                 "model": {"path": preset.model},
-                "stages": [{**stage, "training": {"args": arguments}}],
+                "stages": [
+                    {**one, "training": {"args": {**common, **mine}}}
+                    for one, common, mine in zip(stages, arguments, own, strict=True)
+                ],
                 "evaluation": {"tasks": list(strange)},
                 "seed": seed,
             }
         )
 
     rows = build_dataset(
-        recipe({"max_steps": 1}).stages[0],
+        recipe(*({"max_steps": 1} for _ in stages)).stages[0],
         suite.load(suite.select(tasks)),
         load_tokenizer(preset.model),
         seed,
@@ -53,16 +74,20 @@ def training_recipe(
     # no more tokens at once than the widest method has
     at_once = max(1, min(n_rows, round(preset.rows_at_once * preset.budget_tokens / mean_tokens)))
     accumulate = -(-n_rows // at_once)
-    return recipe(
-        {
-            "max_steps": steps,
-            "per_device_train_batch_size": round(n_rows / accumulate),
-            "gradient_accumulation_steps": accumulate,
-            "learning_rate": learning_rate,
-            "warmup_steps": max(1, steps // 20),
-            "logging_steps": max(1, steps // 10),
-            "save_steps": max(50, steps // 4),
-            "save_total_limit": 1,
-            **preset.training,
-        }
-    )
+    common = {
+        "per_device_train_batch_size": round(n_rows / accumulate),
+        "gradient_accumulation_steps": accumulate,
+        "learning_rate": learning_rate,
+    }
+    shares = [max(1, steps // len(stages) + (i < steps % len(stages))) for i in range(len(stages))]
+    return recipe(*({"max_steps": n, **common, **_by_steps(n), **preset.training} for n in shares))
+
+
+def _by_steps(steps: int) -> dict[str, Any]:
+    """Return what follows from the number of steps."""
+    return {
+        "warmup_steps": max(1, steps // 20),
+        "logging_steps": max(1, steps // 10),
+        "save_steps": max(50, steps // 4),
+        "save_total_limit": 1,
+    }
