@@ -28,14 +28,21 @@ class Method:
     answers_of: str | None = None
     """Stop when as many answers were supervised as this method has in all its steps; None takes the preset's steps."""
 
-    def stage(self, budget_tokens: int) -> dict[str, Any]:
-        """Return the parts of a recipe's stage in which methods differ."""
+    def stage(self, budget_tokens: int, symbols: float = 0.0) -> dict[str, Any]:
+        """Return the parts of a recipe's stage in which methods differ.
+
+        `symbols` is the share of rows under made-up labels; a row without demonstrations never is, as nothing would say
+        what they mean.
+        """
         episodes: dict[str, Any] = {"budget_tokens": budget_tokens}
         if self.examples == "one":
             episodes["max_examples"] = 1
         elif self.examples == "few":
             episodes["max_examples"] = FEW
-        return {"data": {"episodes": episodes}, "objective": {"scope": self.scope, "shot_weights": self.shot_weights}}
+        data: dict[str, Any] = {"episodes": episodes}
+        if symbols and self.examples != "one":
+            data["mix"] = {"symbols": symbols}
+        return {"data": data, "objective": {"scope": self.scope, "shot_weights": self.shot_weights}}
 
 
 METHODS: Mapping[str, Method] = {

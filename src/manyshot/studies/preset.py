@@ -86,6 +86,9 @@ class LadderPreset(StudyPreset):
     largest of `dev_shots`: the learning curve against tokens. Each costs a checkpoint, whose writing is in the seconds."""
     dedicated_steps: int = Field(default=30, ge=1)
     """Optimiser steps of each model that is for one task only."""
+    symbols: float = Field(default=0.0, ge=0, le=1)
+    """Share of the rows of tasks with labels in which labels are made-up words, drawn anew for each row; the same for every
+    method whose rows hold demonstrations."""
     tuning: TuningOptions = TuningOptions()
     """Which parameters move."""
 

@@ -1,6 +1,6 @@
 import pytest
 
-from manyshot.studies.claims import judge_claims
+from manyshot.studies.ladder.claims import judge_claims
 
 
 def result(ratio=0.96, few=(0.06, [0.01, 0.11]), base=(0.01, [-0.02, 0.04]), reach=None):

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from manyshot.studies.preservation_report import Outcome, difference, rank_correlation
-from manyshot.studies.preservation_tasks import DIVERSE
+from manyshot.studies.preservation.report import Outcome, difference, rank_correlation
+from manyshot.studies.preservation.tasks import DIVERSE
 
 YES, NO, OPEN = "yes", "no", "not told apart"
 DIGEST = "a digest of forgetting during fine-tuning (unverified)"

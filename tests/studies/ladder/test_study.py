@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +8,6 @@ from manyshot.models import load_tokenizer
 from manyshot.records import read_scores
 from manyshot.stage_data import build_dataset
 from manyshot.studies import METHODS, Job, Ladder, LadderPreset, load_preset
-from manyshot.studies.jobs import alone
 from manyshot.studies.methods import BASE
 from tests.studies.place import make_place
 
@@ -206,24 +203,3 @@ def test_a_finished_ladder_trains_and_reads_nothing_again(place, done):
     result = Ladder(load_preset(str(place / "preset.yaml"), LadderPreset), place / "out", again.append).execute()
     assert result == first
     assert not [line for line in again if line.startswith("training ") or "by shots" in line]
-
-
-def test_an_unknown_preset_or_method_names_the_nearest(place):
-    with pytest.raises(RecipeError, match='did you mean "smoke"'):
-        load_preset("smok", LadderPreset)
-    with pytest.raises(RecipeError, match='did you mean "manyicl"'):
-        load_preset(str(place / "preset.yaml"), LadderPreset, methods=["manyicle"])
-
-
-@pytest.mark.parametrize("name", ["demo", "smoke", "tiny"])
-def test_the_presets_of_the_package_are_valid(name):
-    assert load_preset(name, LadderPreset).learning_rates
-
-
-def test_a_run_folder_is_held_by_one_process_at_a_time(tmp_path):
-    # another process, without the seconds that importing the library takes
-    code = "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
-    ask = [sys.executable, "-c", code, str(tmp_path / ".run.lock")]
-    with alone(tmp_path / "run"):
-        assert subprocess.run(ask, capture_output=True, check=False).returncode != 0
-    assert subprocess.run(ask, capture_output=True, check=False).returncode == 0

@@ -5,6 +5,7 @@ FOLDER/recipe.yaml                  the resolved preset
 FOLDER/tasks, FOLDER/general        the suite, where it is made here, and the tasks mixed in
 FOLDER/runs/METHOD-lrL-seedS-TASK   a run folder a training
 FOLDER/dev, FOLDER/judged           a run folder of scores a model, under METHOD-lrL-seedS-TASK or base
+FOLDER/where.json                   where in-context learning went in one model, where that is asked for
 FOLDER/preservation.json            what came out; preservation.md, report.html and figures/ say it for people
 """
 
@@ -21,11 +22,11 @@ from manyshot.files import read_json, write_json
 from manyshot.judging import claim_folder, describe
 from manyshot.studies.jobs import Job, alone
 from manyshot.studies.methods import BASE, PRESERVING
-from manyshot.studies.preservation_claims import claims_of_where, measure_claims
-from manyshot.studies.preservation_report import GOAL, Outcome, against_goal, rooms
-from manyshot.studies.preservation_tasks import DIVERSE, sweep_name, training_paths
-from manyshot.studies.preservation_trainings import Trainings
-from manyshot.studies.preservation_where import where_it_lives
+from manyshot.studies.preservation.claims import claims_of_where, measure_claims
+from manyshot.studies.preservation.report import GOAL, Outcome, against_goal, rooms
+from manyshot.studies.preservation.tasks import DIVERSE, sweep_name, training_paths
+from manyshot.studies.preservation.trainings import Trainings
+from manyshot.studies.preservation.where import where_it_lives
 from manyshot.studies.preset import PreservationPreset
 
 Say = Callable[[str], None]

@@ -16,7 +16,7 @@ from manyshot.inference import Reader
 from manyshot.models import load_model
 from manyshot.records import CellLog
 from manyshot.studies.jobs import alone
-from manyshot.studies.preservation_prompt import has_prompt, prompted_reader
+from manyshot.studies.preservation.prompt import has_prompt, prompted_reader
 from manyshot.tasks import Task, open_corpus
 
 _MAX_BYTES = 50_000

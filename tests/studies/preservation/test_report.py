@@ -6,8 +6,8 @@ import pytest
 
 from manyshot.evaluation import Judged
 from manyshot.records import Prediction, Score
-from manyshot.studies.preservation_claims import claims_of_where, measure_claims
-from manyshot.studies.preservation_report import (
+from manyshot.studies.preservation.claims import claims_of_where, measure_claims
+from manyshot.studies.preservation.report import (
     Pair,
     Target,
     against_goal,

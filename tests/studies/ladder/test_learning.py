@@ -1,6 +1,6 @@
 import pytest
 
-from manyshot.studies.learning import saved_at, saving, tokens_to_reach
+from manyshot.studies.ladder.learning import saved_at, saving, tokens_to_reach
 
 
 def learning(**curves):

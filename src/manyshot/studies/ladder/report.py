@@ -7,9 +7,9 @@ paired, paired_mean                "a-b" -> shots -> 95 % interval and mean of t
 paired_queries_needed              "a-b" -> shots -> about how many queries would separate the two, and how many there are
 by_family                          role -> family -> method -> shots -> mean and interval
 without_math                       curves and differences on held-out tasks that are not of the family math
-to_dedicated, retention            see studies/paired.py and evaluation/retention.py
-learning_curves, tokens_to_reach   see studies/learning.py
-claims                             see studies/claims.py
+to_dedicated, retention            see paired.py and evaluation/retention.py
+learning_curves, tokens_to_reach   see learning.py
+claims                             see claims.py
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ from manyshot.evaluation import summarise, task_scores
 from manyshot.evaluation.intervals import TaskScores, family_mean, interval
 from manyshot.evaluation.retention import Judged, measure_retention
 from manyshot.records import Prediction, Score
-from manyshot.studies.claims import judge_claims
 from manyshot.studies.jobs import Job
-from manyshot.studies.learning import tokens_to_reach
-from manyshot.studies.ledger import ledger
+from manyshot.studies.ladder.claims import judge_claims
+from manyshot.studies.ladder.learning import tokens_to_reach
+from manyshot.studies.ladder.ledger import ledger
+from manyshot.studies.ladder.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.methods import BASE, METHODS
-from manyshot.studies.paired import paired_differences, ratio_to_dedicated
 from manyshot.studies.preset import LadderPreset
 from manyshot.tasks import Task
 

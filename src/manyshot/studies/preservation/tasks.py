@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from manyshot.seeds import generator
-from manyshot.studies.preservation_mmlu import MMLU, write_mmlu_suite
+from manyshot.studies.preservation.mmlu import MMLU, write_mmlu_suite
 from manyshot.tasks import Suite, open_suite
 from manyshot.tasks.builtin import write_suite
 

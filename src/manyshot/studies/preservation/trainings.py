@@ -11,9 +11,9 @@ from manyshot.files import read_json
 from manyshot.recipe import Recipe
 from manyshot.studies.jobs import Job, is_held, is_trained, train_once
 from manyshot.studies.methods import BASE, PRESERVING
-from manyshot.studies.preservation_judging import Bench
-from manyshot.studies.preservation_report import Outcome, Pair, Target, measure_outcome
-from manyshot.studies.preservation_tasks import is_diverse, open_study_suite, training_paths
+from manyshot.studies.preservation.judging import Bench
+from manyshot.studies.preservation.report import Outcome, Pair, Target, measure_outcome
+from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, training_paths
 from manyshot.studies.preset import PreservationPreset
 from manyshot.studies.recipes import training_recipe
 from manyshot.tasks import Task, save_task

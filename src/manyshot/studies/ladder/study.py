@@ -5,7 +5,7 @@ FOLDER/runs/METHOD-lrL-seedS  a run folder a training
 FOLDER/dev/                   scores on dev tasks by METHOD@L, which learning rates are chosen from
 FOLDER/learning/              scores on dev tasks by METHOD@STEP, the learning curves
 FOLDER/                       a run folder of all methods: scores, predictions, summary.json, report.html
-FOLDER/ladder.json            the summary with what ladder_report adds to it
+FOLDER/ladder.json            the summary with what report.py adds to it
 FOLDER/ladder.md              its tables
 
 Under torchrun all processes train; the first alone judges and writes.
@@ -29,10 +29,10 @@ from manyshot.models import load_model
 from manyshot.recipe import Recipe
 from manyshot.records import CellLog
 from manyshot.reporting import ladder_markdown
-from manyshot.studies.examples import worked_examples
 from manyshot.studies.jobs import Job, is_trained, train_once
-from manyshot.studies.ladder_report import ladder_result
-from manyshot.studies.learning import drop_checkpoints, learning_curves, saved_at, saving
+from manyshot.studies.ladder.examples import worked_examples
+from manyshot.studies.ladder.learning import drop_checkpoints, learning_curves, saved_at, saving
+from manyshot.studies.ladder.report import ladder_result
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.preset import LadderPreset
 from manyshot.studies.recipes import answers_a_step, training_recipe
@@ -128,7 +128,7 @@ class Ladder:
         return training_recipe(
             preset,
             self.suite,
-            {**METHODS[job.method].stage(preset.budget_tokens), "tuning": preset.tuning.model_dump()},
+            {**METHODS[job.method].stage(preset.budget_tokens, preset.symbols), "tuning": preset.tuning.model_dump()},
             tasks=[job.task] if job.task else preset.train,
             # a dedicated model's task may be one of dev: only the report's tasks must be strange to it
             strange=preset.held_out if job.task else [*preset.dev, *preset.held_out],

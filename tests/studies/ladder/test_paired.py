@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from manyshot.records import Prediction, Score
-from manyshot.studies.paired import paired_differences, ratio_to_dedicated
+from manyshot.studies.ladder.paired import paired_differences, ratio_to_dedicated
 
 
 def records_of(correct: dict[tuple[str, str, int], list[list[float]]]) -> tuple[list[Score], list[Prediction]]:

@@ -7,7 +7,7 @@ import torch
 from manyshot.inference import Reader
 from manyshot.models import save_prompt
 from manyshot.models.soft_prompt import attach_prompt
-from manyshot.studies.preservation_prompt import has_prompt, prompted_reader
+from manyshot.studies.preservation.prompt import has_prompt, prompted_reader
 from tests import tiny
 
 

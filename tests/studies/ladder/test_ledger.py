@@ -3,7 +3,7 @@ import pytest
 
 from manyshot.episodes import Encoder, build_episode, draw_demonstrations
 from manyshot.records import Score
-from manyshot.studies.prompt_cost import prompt_costs
+from manyshot.studies.ladder.ledger import prompt_costs
 from manyshot.tasks import Example
 from tests import tiny
 

@@ -3,15 +3,14 @@ import json
 import pytest
 import yaml
 
-from manyshot.errors import RecipeError, RunError
+from manyshot.errors import RunError
 from manyshot.inference import Reader
 from manyshot.models import load_model
 from manyshot.reporting import write_preservation
-from manyshot.studies import PRESERVING, Job, Preservation, PreservationPreset, load_preset, preservation
+from manyshot.studies import PRESERVING, Job, Preservation, PreservationPreset, load_preset
 from manyshot.studies.jobs import alone
+from manyshot.studies.preservation import study as module
 from manyshot.tasks import open_suite
-from manyshot.tasks.builtin import list_splits, rule_of
-from manyshot.tasks.builtin.rules import RULES
 from tests.studies.place import make_place
 
 METHODS = ["full", "lora", "full+mix10+icl_format20+kl_icl", "promot"]
@@ -48,7 +47,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(place):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preservation, "LEAST_GAIN_FROM_SHOTS", -1.0)
+        patch.setattr(module, "LEAST_GAIN_FROM_SHOTS", -1.0)
         study = Preservation(load_preset(str(place / "preset.yaml"), PreservationPreset), place / "out")
         return study.execute()
 
@@ -128,7 +127,7 @@ def test_methods_that_move_the_same_parameters_share_a_learning_rate(place, done
 def test_a_finished_study_has_nothing_to_do_and_an_unfinished_training_is_listed(place, done):
     preset = load_preset(str(place / "preset.yaml"), PreservationPreset)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preservation, "LEAST_GAIN_FROM_SHOTS", -1.0)
+        patch.setattr(module, "LEAST_GAIN_FROM_SHOTS", -1.0)
         study = Preservation(preset, place / "out")
         assert study.todo() == []
         extras = next((place / "out" / "runs").glob("lora-*-topic_train_0")) / "extras.json"
@@ -167,30 +166,3 @@ def test_only_methods_that_mix_general_rows_in_read_them(place, done):
         for folder in (place / "out" / "runs").glob(f"{method}-lr*-topic_train_0"):
             recipe = (folder / "recipe.yaml").read_text()
             assert ("general: null" not in recipe.split("mix:")[0]) == ("mix10" in method)
-
-
-@pytest.mark.parametrize("name", ["smoke", "tiny", "real", "mmlu"])
-def test_the_presets_of_the_package_are_valid(name):
-    preset = load_preset(name, PreservationPreset)
-    assert set(preset.candidates) <= set(preset.methods)
-    assert preset.seeds
-
-
-@pytest.mark.parametrize("name", ["smoke", "tiny"])
-def test_generated_held_out_tasks_are_those_that_cannot_be_known_without_demonstrations(name):
-    preset, splits = load_preset(name, PreservationPreset), list_splits()
-    needy = [task for task in splits["held_out_small"] if RULES[rule_of(task)].needs_demonstrations]
-    assert preset.held_out == needy
-    assert set(preset.targets) <= set(splits["train"]) - set(preset.general)
-    assert len({RULES[rule_of(task)].family for task in preset.targets}) == len(preset.targets)
-
-
-def test_every_way_of_the_issue_is_in_the_tiny_study():
-    wanted = "full lora lora_qv value_only value_lora qk_only full+mix10 full+icl_format20 full+kl_icl full+kl_input full+l2_sp "
-    wanted += "few_shot_aux promot lora_r4 lora_r64"
-    assert set(wanted.split()) <= set(load_preset("tiny", PreservationPreset).methods)
-
-
-def test_choices_must_not_see_the_targets(place):
-    with pytest.raises(RecipeError, match="in targets and in dev_targets"):
-        load_preset(str(place / "preset.yaml"), PreservationPreset, dev_targets=["topic_train_0"])
