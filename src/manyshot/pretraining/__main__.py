@@ -95,8 +95,9 @@ def _known(options: argparse.Namespace) -> int:
             "one_piece": options.one_piece,
         }
     )
-    for kind, share in known_accuracy(loaded.model, loaded.tokenizer, stage).items():
-        print(f"{kind:16} {share:.3f}")
+    print(f"{'kind':16} answers  tokens")
+    for kind, known in known_accuracy(loaded.model, loaded.tokenizer, stage).items():
+        print(f"{kind:16} {known.answers:7.3f} {known.tokens:7.3f}")
     return 0
 
 

@@ -158,6 +158,7 @@ def _train_stage(
     gc.collect()
     loaded = load_model(str(root / "stages" / stage.name))
     fresh = known_accuracy(loaded.model, loaded.tokenizer, stage)
-    say(f"stage {stage.name}: known answers right " + "  ".join(f"{kind} {share:.2f}" for kind, share in fresh.items()))
+    shares = "  ".join(f"{kind} {known.answers:.2f}" for kind, known in fresh.items())
+    say(f"stage {stage.name}: known answers right {shares}")
     if probe is not None:
         say(f"stage {stage.name}: {probe(loaded.model, loaded.tokenizer)}")
