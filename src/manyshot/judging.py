@@ -67,10 +67,10 @@ def evaluate_models(recipe: EvaluationRecipe, folder: str | Path, say: Say = lam
     if (folder / records.EXTRAS).is_file():
         extras.update(read_json(folder / records.EXTRAS))
     unscored = [name for name in recipe.models if not cells_of(name, tasks, recipe.evaluation) <= log.done]
-    manifest = read_json(place) if place.is_file() else describe(judged, recipe.evaluation, recipe.seed, recipe.hash)
+    if not place.is_file():
+        write_json(place, describe(judged, recipe.evaluation, recipe.seed, recipe.hash))
     if any(role == "held_out" for _, role in judged):
-        manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + len(unscored)
-    write_json(place, manifest)
+        records.count_held_out_reads(folder, len(unscored))
     benchmark = Benchmark(tasks, recipe.evaluation, log, seed=recipe.seed, say=say)
     for method, options in recipe.models.items():
         unread = probe is not None and "general_bits_per_byte" not in extras[method]

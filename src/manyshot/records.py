@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from manyshot.errors import RunError
-from manyshot.files import append_lines, json_line, read_lines, write_text
+from manyshot.files import append_lines, json_line, read_json, read_lines, write_json, write_text
 
 RECIPE = "recipe.yaml"
 MANIFEST = "manifest.json"
@@ -125,6 +125,13 @@ def read_predictions(folder: str | Path) -> list[Prediction]:
 def read_scores(folder: str | Path) -> list[Score]:
     """Return the scores of a run folder."""
     return _read_or_fail(Path(folder) / SCORES, Score)
+
+
+def count_held_out_reads(folder: str | Path, n: int = 1) -> None:
+    """Count in the manifest how often held-out tasks were read: once a model is the honest number."""
+    place = Path(folder) / MANIFEST
+    manifest = read_json(place)
+    write_json(place, {**manifest, "held_out_reads": manifest.get("held_out_reads", 0) + n})
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from manyshot import records
 from manyshot.evaluation import Benchmark, bits_per_byte, cells_of, summarise
-from manyshot.files import append_lines, json_line, read_json, read_lines, write_json, write_text
+from manyshot.files import append_lines, read_json, write_json
 from manyshot.inference import Reader
 from manyshot.judging import claim_folder, describe
 from manyshot.models import (
@@ -42,8 +42,11 @@ from manyshot.training import (
     ProgressLines,
     Ranks,
     Stopwatch,
+    consumed,
+    forget_after,
     make_arguments,
     newest_complete,
+    silence,
 )
 
 Say = Callable[[str], None]
@@ -213,7 +216,7 @@ class Run:
             manifest = read_json(self.folder / records.MANIFEST)
             manifest.setdefault("stages", {})[stage.name] = described
             write_json(self.folder / records.MANIFEST, manifest)
-            self._forget_logs_after(stage.name, int(resume.name.split("-")[1]) if resume else 0)
+            forget_after(self.folder, stage.name, int(resume.name.split("-")[1]) if resume else 0)
         stopwatch = Stopwatch(self.folder, stage.name)
         guards, guard = [], stage.training.guard
         if guard is not None:
@@ -228,13 +231,13 @@ class Run:
             processing_class=loaded.tokenizer,
             callbacks=[ProgressLines(self.say), LogFiles(self.folder, stage.name), stopwatch, *guards],
         )
-        _silence(trainer)
+        silence(trainer)
         if resume:
             self.say(f"stage {stage.name}: going on from {resume}")
         trainer.train(resume_from_checkpoint=resume)
         if trainer.args.should_save:
             # the model last: where it stands, the stage is done, and its lines are there
-            self._forget_logs_after(stage.name, trainer.state.global_step)
+            forget_after(self.folder, stage.name, trainer.state.global_step)
             clocked = {"stage": stage.name, "done": True, "seconds": stopwatch.seconds}
             append_lines(self.folder / records.TIMINGS, [clocked])
             counts = {"tokens": trainer.meter.n_tokens, "answers": trainer.meter.n_answers}
@@ -257,17 +260,6 @@ class Run:
             checkpoints /= stage.name
         return make_arguments(stage.training, checkpoints, derive(self.recipe.seed, "stage", stage.name))
 
-    def _forget_logs_after(self, stage: str, step: int) -> None:
-        """Drop log lines of steps that will be done again, and the line that said the stage was done."""
-        for name in (records.METRICS, records.TIMINGS):
-            place = self.folder / name
-            if place.is_file():
-                rows = [row for _, row in read_lines(place, drop_torn_end=True)]
-                kept = [
-                    row for row in rows if row["stage"] != stage or (row.get("step", 0) <= step and not row.get("done"))
-                ]
-                write_text(place, "".join(map(json_line, kept)))
-
     # ---- evaluation
 
     def _judge(
@@ -285,7 +277,8 @@ class Run:
         if wanted <= log.done and (probe is None or "general_bits_per_byte" in extras.get(method, {})):
             return
         loaded = load()
-        self._count_held_out_read(judged)
+        if any(role == "held_out" for _, role in judged):
+            records.count_held_out_reads(self.folder)
         began = time.perf_counter()
         reader = Reader(loaded.model, loaded.tokenizer)
         benchmark = Benchmark([task for task, _ in judged], options, log, seed=self.recipe.seed, say=self.say)
@@ -309,29 +302,12 @@ class Run:
         """Return what all stages after the base consumed."""
         names = [stage.name for stage in self.recipe.stages]
         after = names[names.index(self.recipe.evaluation.base) + 1 :] if self.recipe.evaluation.base else names
-        done = [
-            row for _, row in read_lines(self.folder / records.METRICS) if row.get("done") and row["stage"] in after
-        ]
-        clocked = [
-            row for _, row in read_lines(self.folder / records.TIMINGS) if row["stage"] in after and "seconds" in row
-        ]
-        return {
-            "trained_tokens": sum(row["tokens"] for row in done),
-            "supervised_answers": sum(row["answers"] for row in done),
-            "seconds": round(sum(row["seconds"] for row in clocked), 1),
-        }
+        return consumed(self.folder, after)
 
     def _describe(self, judged: Sequence[tuple[Task, str]]) -> None:
         place = self.folder / records.MANIFEST
         if not place.is_file():
             write_json(place, describe(judged, self.recipe.evaluation, self.recipe.seed, self.recipe.hash))
-
-    def _count_held_out_read(self, judged: Sequence[tuple[Task, str]]) -> None:
-        """Count in the manifest how often held-out tasks were read: once a model is the honest number."""
-        if any(role == "held_out" for _, role in judged):
-            manifest = read_json(self.folder / records.MANIFEST)
-            manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + 1
-            write_json(self.folder / records.MANIFEST, manifest)
 
 
 def _rows_needed(arguments: Any) -> int | None:
@@ -351,10 +327,3 @@ def _save_model(model: Any, tokenizer: Any, place: Path) -> None:
     if prompt is not None:
         save_prompt(prompt, staging)
     os.replace(staging, place)
-
-
-def _silence(trainer: Any) -> None:
-    from transformers.trainer_callback import PrinterCallback, ProgressCallback
-
-    for callback in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(callback)

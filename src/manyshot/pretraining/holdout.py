@@ -33,10 +33,10 @@ def known_accuracy(
     """
     found = {}
     for kind in kinds or [kind for kind, share in stage.mix.items() if share > 0]:
-        rows = PretrainingRows(
-            stage.model_copy(update={"mix": {kind: 1.0}}), tokenizer, n_rows, seed, draw=evaluation_word
-        )
-        batch = EpisodeCollator(OBJECTIVE)([rows[n] for n in range(n_rows)])
+        alone = stage.model_copy(update={"mix": {kind: 1.0}})
+        made = PretrainingRows(alone, tokenizer, n_rows, seed, draw=evaluation_word)
+        rows = [made[n] for n in range(n_rows)]
+        batch = EpisodeCollator(OBJECTIVE)(rows)
         keep = keep_mask(batch["loss_weights"])
         with torch.inference_mode():
             logits = model(batch["input_ids"].to(model.device), logits_to_keep=keep.to(model.device)).logits
@@ -46,8 +46,8 @@ def known_accuracy(
         right[aimed] = logits.reshape(int(aimed.sum()), -1).argmax(-1).cpu() == targets[aimed]
         whole = [
             bool(right[n, start - 1 : end - 1].all())
-            for n in range(n_rows)
-            for _, start, end in rows[n]["bounds"].tolist()
+            for n, row in enumerate(rows)
+            for _, start, end in row["bounds"].tolist()
         ]
         found[kind] = Known(float(right[aimed].float().mean()), sum(whole) / len(whole))
     return found

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import ProgressCallback
-from transformers.trainer_callback import PrinterCallback
 
 from manyshot.errors import RecipeError
 from manyshot.files import append_lines, write_text
@@ -36,6 +34,7 @@ from manyshot.training import (
     Stopwatch,
     make_arguments,
     newest_complete,
+    silence,
 )
 
 Say = Callable[[str], None]
@@ -147,8 +146,7 @@ def _train_stage(
         optimizers=(_optimiser(stage, loaded.model, arguments), None),
         callbacks=[ProgressLines(say), LogFiles(root, stage.name), stopwatch],
     )
-    for callback in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(callback)
+    silence(trainer)
     trainer.train(resume_from_checkpoint=resume)
     seconds = stopwatch.seconds
     append_lines(root / "timings.jsonl", [{"stage": stage.name, "seconds": seconds, "tokens": trainer.meter.n_tokens}])

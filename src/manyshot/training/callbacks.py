@@ -5,12 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import ProgressCallback, Trainer, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
 
 from manyshot.files import append_lines
 from manyshot.records import METRICS, TIMINGS
 
 CLOCKED = ("tokens_per_second", "answers_per_second")
+
+
+def silence(trainer: Trainer) -> None:
+    """Take the Trainer's own progress bar and printing off it: lines are said by ProgressLines."""
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
 
 
 class ProgressLines(TrainerCallback):

@@ -68,6 +68,12 @@ def test_every_method_reads_about_the_same_number_of_tokens_a_step(place):
         assert tokens == pytest.approx(3000, rel=0.2), method
 
 
+def test_made_up_labels_are_for_every_method_that_shows_what_they_mean(place):
+    ladder = Ladder(load_preset(str(place / "preset.yaml"), LadderPreset, symbols=0.5), place / "symbols")
+    shares = {method: recipe_of(ladder, method).stages[0].data.mix.symbols for method in METHODS}
+    assert shares == {method: 0.5 if METHODS[method].examples != "one" else 0.0 for method in METHODS}
+
+
 def test_methods_differ_in_rows_and_targets_only(place):
     preset = load_preset(str(place / "preset.yaml"), LadderPreset)
     ladder = Ladder(preset, place / "recipes")

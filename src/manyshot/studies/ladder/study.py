@@ -264,9 +264,7 @@ class Ladder:
         wanted = {(method, task.name, k, d) for task in tasks for k in options.shots for d in draws}
         if not wanted <= log.done:
             self._score(model, method, tasks, options, log, draws)
-            manifest = read_json(self.folder / records.MANIFEST)
-            manifest["held_out_reads"] = manifest.get("held_out_reads", 0) + 1
-            write_json(self.folder / records.MANIFEST, manifest)
+            records.count_held_out_reads(self.folder)
 
     def _learning(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """Return the learning curves of the first seed's models, judged on dev where they are not yet."""

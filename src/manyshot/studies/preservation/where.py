@@ -29,6 +29,7 @@ from manyshot.evaluation import Benchmark, EvaluationOptions
 from manyshot.inference import Reader
 from manyshot.models import load_model
 from manyshot.models.parts import Part, attention_layers, output_axis, projections
+from manyshot.objectives import target_nll
 from manyshot.records import CellLog
 from manyshot.seeds import generator
 from manyshot.tasks import Example, Task
@@ -200,10 +201,13 @@ def _loss(tokenizer: Any, task: Task) -> Callable[[Any], torch.Tensor]:
         ids[n, : len(row)] = row
         targets[n, len(row) - len(answer) : len(row)] = answer
 
+    aimed = torch.from_numpy(targets)[:, 1:] != -100
+    wanted = torch.from_numpy(targets)[:, 1:][aimed]
+
     def loss(model: Any) -> torch.Tensor:
-        # what follows a row's end is read by nothing that counts
-        logits = model(torch.from_numpy(ids).to(model.device), use_cache=False).logits[:, :-1]
-        wanted = torch.from_numpy(targets).to(model.device)[:, 1:]
-        return F.cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=-100)
+        # what follows a row's end is read by nothing that counts; the head is needed at targets only
+        keep = F.pad(aimed, (0, 1)).to(model.device)
+        logits = model(torch.from_numpy(ids).to(model.device), use_cache=False, logits_to_keep=keep).logits
+        return target_nll(logits.reshape(len(wanted), -1), wanted.to(model.device)).mean()
 
     return loss
