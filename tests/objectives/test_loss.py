@@ -68,3 +68,12 @@ def test_kept_logits_and_targets_pair_up_in_order():
     weights = torch.tensor([[0, 0, 1, 1.0], [0, 0.5, 0, 1]])
     positions = torch.arange(8).reshape(2, 4)
     assert (positions[keep_mask(weights)] + 1).tolist() == positions[weights > 0].tolist()
+
+
+def test_kept_positions_are_filled_up_to_a_multiple_with_the_first_that_are_no_targets():
+    weights = torch.tensor([[0, 0, 1, 1.0, 0], [0, 0.5, 0, 1, 0]])
+    assert keep_mask(weights, 2).equal(keep_mask(weights))
+    kept = keep_mask(weights, 3)
+    assert kept.tolist() == [[True, True, True, True, False], [True, False, True, False, False]]
+    # the last position predicts nothing: eight is all there are
+    assert int(keep_mask(weights, 16).sum()) == 8

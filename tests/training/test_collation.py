@@ -19,7 +19,7 @@ def plain_row(labels):
 def test_every_run_of_labels_is_an_answer():
     off = -100
     batch = EpisodeCollator(OBJECTIVE)([plain_row([off, off, 12, 13, off, 15, off, off, 18, 19, 20])])
-    weights = batch["loss_weights"][0].tolist()
+    weights = batch["loss_weights"][0, :11].tolist()
     assert weights == pytest.approx([0, 0, 1 / 2, 1 / 2, 0, 1, 0, 0, 1 / 3, 1 / 3, 1 / 3])
     assert batch["n_answers"].tolist() == [3]
     assert batch["denominator"].tolist() == [3]
@@ -41,11 +41,11 @@ def test_a_row_of_plain_labels_weighs_like_the_row_with_bounds():
 
 def test_lists_are_rows_too():
     batch = EpisodeCollator(OBJECTIVE)([{"input_ids": [4, 5, 6], "labels": [-100, -100, 6]}])
-    assert batch["loss_weights"].tolist() == [[0, 0, 1]]
+    assert batch["loss_weights"][:, :3].tolist() == [[0, 0, 1]]
 
 
 def test_padding_stands_on_the_right_and_weighs_nothing():
-    batch = EpisodeCollator(OBJECTIVE, pad_id=7)([plain_row([-100, 11]), plain_row([-100, -100, 12, -100, 14])])
+    batch = EpisodeCollator(OBJECTIVE, pad_id=7, pad_to_multiple_of=1)([plain_row([-100, 11]), plain_row([-100, -100, 12, -100, 14])])
     assert batch["input_ids"][0].tolist() == [10, 11, 7, 7, 7]
     assert batch["loss_weights"][0].tolist() == [0, 1, 0, 0, 0]
     assert batch["shot_buckets"][0].tolist() == [-1, 0, -1, -1, -1]
@@ -54,8 +54,16 @@ def test_padding_stands_on_the_right_and_weighs_nothing():
 
 def test_the_first_token_of_a_row_is_never_a_target():
     batch = EpisodeCollator(ObjectiveOptions(averaging="token"))([plain_row([10, 11, 12])])
-    assert batch["loss_weights"].tolist() == [[0, 1, 1]]
+    assert batch["loss_weights"][:, :3].tolist() == [[0, 1, 1]]
     assert batch["denominator"].tolist() == [2]
+
+
+def test_a_batch_is_as_wide_as_a_multiple_so_that_few_shapes_occur():
+    labels = [-100, 1]
+    for n, width in ((2, 16), (16, 16), (17, 32)):
+        batch = EpisodeCollator(OBJECTIVE)([plain_row(labels * (n // 2) + [-100] * (n % 2))])
+        assert batch["input_ids"].shape == (1, width)
+        assert batch["n_tokens"].tolist() == [n]
 
 
 def test_shot_buckets_double():
@@ -65,4 +73,4 @@ def test_shot_buckets_double():
 
 def test_targets_of_plain_text_have_no_shots():
     row = {"input_ids": np.arange(4), "bounds": np.array([[0, 1, 4]]), "is_text": True}
-    assert EpisodeCollator(OBJECTIVE)([row])["shot_buckets"].tolist() == [[-1, -1, -1, -1]]
+    assert EpisodeCollator(OBJECTIVE)([row])["shot_buckets"].unique().tolist() == [-1]

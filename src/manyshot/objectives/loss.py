@@ -48,6 +48,14 @@ def _nll(logits: Float[Tensor, "target vocab"], targets: Int[Tensor, " target"])
     return F.cross_entropy(logits.float(), targets, reduction="none")
 
 
-def keep_mask(weights: Float[Tensor, "row token"]) -> Tensor:
-    """Return where the head is needed: position t is kept when token t + 1 is a target: (row, token) bool."""
-    return F.pad(weights[:, 1:] > 0, (0, 1), value=False)
+def keep_mask(weights: Float[Tensor, "row token"], multiple: int = 1) -> Tensor:
+    """Return where the head is needed: position t is kept when token t + 1 is a target: (row, token) bool.
+
+    With `multiple`, positions whose next token weighs nothing are kept too, the first ones there are, until their number
+    is a multiple.
+    """
+    keep = F.pad(weights[:, 1:] > 0, (0, 1), value=False)
+    if (more := -int(keep.sum()) % multiple) > 0:
+        spare = F.pad(~keep[:, :-1], (0, 1), value=False)
+        keep |= spare & (spare.flatten().cumsum(0) <= more).view_as(keep)
+    return keep

@@ -15,6 +15,7 @@ No attention mask: under causal attention nothing looks at padding on the right,
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -34,16 +35,21 @@ class EpisodeCollator:
     """Pads rows and weighs their answers under an objective.
 
     Rows of EpisodeDataset are weighed by their bounds. Rows of any other dataset need `input_ids` and `labels`: each run
-    of labels other than -100 counts as one answer. Batches are as wide as their longest row, but no narrower than
-    `min_width` tokens: a compiled model wants one shape.
+    of labels other than -100 counts as one answer. Batches are as wide as their longest row, up to the next multiple of
+    `pad_to_multiple_of` (on a CPU each new shape costs kernels made anew and kept), but no narrower than `min_width`
+    tokens: a compiled model wants one shape.
     """
 
-    def __init__(self, objective: ObjectiveOptions, pad_id: int = 0, min_width: int = 0) -> None:
-        self.objective, self.pad_id, self.min_width = objective, pad_id, min_width
+    def __init__(
+        self, objective: ObjectiveOptions, pad_id: int = 0, min_width: int = 0, pad_to_multiple_of: int = 16
+    ) -> None:
+        self.objective, self.pad_id = objective, pad_id
+        self.min_width, self.pad_to_multiple_of = min_width, pad_to_multiple_of
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad and weigh the rows of one batch."""
-        width = max(self.min_width, *(len(row["input_ids"]) for row in rows))
+        longest = max(self.min_width, *(len(row["input_ids"]) for row in rows))
+        width = ceil(longest / self.pad_to_multiple_of) * self.pad_to_multiple_of
         ids = np.full((len(rows), width), self.pad_id, np.int64)
         weights = np.zeros((len(rows), width), np.float32)
         buckets = np.full((len(rows), width), -1, np.int64)

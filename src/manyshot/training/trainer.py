@@ -18,6 +18,8 @@ from manyshot.training.preserving import KL_TERMS, Preservation
 
 METER_FILE = "meter.json"
 STAGING = ".staging"
+# the head is computed at a multiple of positions: on a CPU each new shape of a matrix costs kernels made anew and kept
+HEAD_MULTIPLE = 32
 # columns of a batch that are the objective's, not the model's
 _COUNTS = ("denominator", "n_tokens", "n_answers", *KL_TERMS, "zero_shot_denominator", "few_shot_denominator")
 _OURS = (*_COUNTS, "loss_weights", "shot_buckets", "labels", "bounds", "is_text", "is_general")
@@ -86,7 +88,7 @@ class ManyShotTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return sum(weight * -log p) over the global denominator, in training with the preservation terms."""
-        ids, target = inputs["input_ids"], keep_mask(inputs["loss_weights"])
+        ids, target = inputs["input_ids"], keep_mask(inputs["loss_weights"], HEAD_MULTIPLE)
         columns = {key: value for key, value in inputs.items() if key not in _OURS}
         is_training = num_items_in_batch is not None
         # an evaluation is the loss of the answers alone
@@ -94,12 +96,14 @@ class ManyShotTrainer(Trainer):
         kept = torch.stack([target, *held.values()]).any(0) if held else target
         outputs = model(**columns, logits_to_keep=kept, use_cache=False)
         logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])  # (kept, vocab)
+        own = logits[target[kept]] if held else logits
         target = target[:, :-1]  # (row, token - 1): the last token predicts nothing
-        nll = target_nll(logits[keep_mask(inputs["loss_weights"])[kept]] if held else logits, ids[:, 1:][target])
-        buckets = inputs["shot_buckets"][:, 1:][target]
+        nll = target_nll(own, ids[:, 1:][target])
+        weights, buckets = inputs["loss_weights"][:, 1:][target], inputs["shot_buckets"][:, 1:][target]
         if model.training:
-            self.meter.add_losses(nll, buckets)
-        weighed = nll * inputs["loss_weights"][:, 1:][target]
+            # what fills up to the multiple is no target
+            self.meter.add_losses(nll, buckets.where(weights > 0, -1))
+        weighed = nll * weights
         if not is_training:
             loss = weighed.sum() / inputs["denominator"].sum()
             return (loss, outputs) if return_outputs else loss
