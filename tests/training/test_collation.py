@@ -45,7 +45,9 @@ def test_lists_are_rows_too():
 
 
 def test_padding_stands_on_the_right_and_weighs_nothing():
-    batch = EpisodeCollator(OBJECTIVE, pad_id=7, pad_to_multiple_of=1)([plain_row([-100, 11]), plain_row([-100, -100, 12, -100, 14])])
+    batch = EpisodeCollator(OBJECTIVE, pad_id=7, pad_to_multiple_of=1)(
+        [plain_row([-100, 11]), plain_row([-100, -100, 12, -100, 14])]
+    )
     assert batch["input_ids"][0].tolist() == [10, 11, 7, 7, 7]
     assert batch["loss_weights"][0].tolist() == [0, 1, 0, 0, 0]
     assert batch["shot_buckets"][0].tolist() == [-1, 0, -1, -1, -1]
