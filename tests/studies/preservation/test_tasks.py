@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from manyshot.files import write_json
-from manyshot.studies.preservation.tasks import is_diverse, sweep_name, training_paths
+from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, sweep_name, training_paths
 from manyshot.tasks import Example, Task, open_suite, save_task
 
 
@@ -38,3 +38,17 @@ def test_a_path_stands_for_itself_and_diverse_for_all(suite):
     assert training_paths(suite, "diverse", 0) == list(suite.paths)
     assert not is_diverse("a1")
     assert is_diverse(sweep_name(2, one_family=True))
+
+
+def test_probes_of_recall_stand_beside_the_generated_suite_and_are_strange_to_its_training(tmp_path):
+    for _ in range(2):
+        suite = open_study_suite("builtin+recall", tmp_path)
+        probes, on_dev = suite.load(suite.select(["recall"])), suite.load(suite.select(["dev"])[-9:])
+        assert (len(probes), len(on_dev)) == (18, 9)
+    trained = {word for task in suite.load(suite.select(["train"])[:3]) for e in task.train for word in e.input.split()}
+    for task in (*probes, *on_dev):
+        meaning = {example.input: example.output for example in task.test}
+        assert all(meaning[example.input] == example.output for example in task.train)
+        assert not trained & meaning.keys()
+    assert {task.name for task in probes}.isdisjoint(task.name for task in on_dev)
+    assert {suite.role(path) for path in suite.select(["recall"])} == {"held_out"}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from manyshot.seeds import generator
 from manyshot.studies.preservation.mmlu import MMLU, write_mmlu_suite
+from manyshot.studies.preservation.recall import BUILTIN_AND_RECALL, write_recall_suite
 from manyshot.tasks import Suite, open_suite
 from manyshot.tasks.builtin import write_suite
 
@@ -19,7 +20,11 @@ _SWEEP = re.compile(rf"{DIVERSE}-(\d+)(-one)?")
 
 
 def open_study_suite(name: str, folder: Path) -> Suite:
-    """Return a preset's suite: `builtin`, `mmlu:FOLDER` of shared tasks (both written into the study's folder), or a path."""
+    """Return a preset's suite: `builtin`, `builtin+recall`, `mmlu:FOLDER` of shared tasks (all written into the study's
+    folder), or a path.
+    """
+    if name == BUILTIN_AND_RECALL:
+        return open_suite(write_recall_suite(folder / "tasks"))
     if name == "builtin":
         return open_suite(write_suite(folder / "tasks"))
     if name.startswith(f"{MMLU}:"):
