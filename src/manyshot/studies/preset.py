@@ -26,7 +26,8 @@ class StudyPreset(BaseModel):
     model: str = "bundled"
     """What every method starts from: a Hugging Face folder, a Hub name, or `bundled`."""
     suite: str = "builtin"
-    """A suite's folder, or `builtin` for the generated one."""
+    """A suite's folder, or `builtin` for the generated one; in the preservation study also `builtin+recall`, the generated
+    one with probes of recall, and `mmlu:FOLDER`."""
     methods: list[str]
     """Which methods, beside the base."""
     dev: list[str] = Field(default_factory=lambda: ["dev"])
@@ -52,7 +53,7 @@ class StudyPreset(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     """Further fields of transformers.TrainingArguments, the same for every method."""
     text: str | None = None
-    """Plain text for bits per byte; null measures none."""
+    """Plain text for bits per byte; null measures none; in the preservation study `builtin` is prose of the generated world."""
     seeds: list[int] = Field(default_factory=lambda: [0])
     """Every method is trained once a seed."""
 

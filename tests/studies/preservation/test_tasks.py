@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 
 from manyshot.files import write_json
-from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, sweep_name, training_paths
-from manyshot.tasks import Example, Task, open_suite, save_task
+from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, study_text, sweep_name, training_paths
+from manyshot.tasks import Example, Task, open_corpus, open_suite, save_task
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +52,11 @@ def test_probes_of_recall_stand_beside_the_generated_suite_and_are_strange_to_it
         assert not trained & meaning.keys()
     assert {task.name for task in probes}.isdisjoint(task.name for task in on_dev)
     assert {suite.role(path) for path in suite.select(["recall"])} == {"held_out"}
+
+
+def test_general_text_is_prose_of_the_generated_world_or_a_file(tmp_path):
+    place = study_text("builtin", tmp_path)
+    assert len(open_corpus(place).documents) == 200
+    assert study_text("builtin", tmp_path) == place
+    assert study_text("novel.txt", tmp_path) == "novel.txt"
+    assert study_text(None, tmp_path) is None

@@ -13,7 +13,7 @@ from manyshot.studies.jobs import Job, is_held, is_trained, train_once
 from manyshot.studies.methods import BASE, PRESERVING
 from manyshot.studies.preservation.judging import Bench
 from manyshot.studies.preservation.report import Outcome, Pair, Target, measure_outcome
-from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, training_paths
+from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, study_text, training_paths
 from manyshot.studies.preset import PreservationPreset
 from manyshot.studies.recipes import training_recipe
 from manyshot.tasks import Task, save_task
@@ -33,7 +33,7 @@ class Trainings:
                 save_task(task, self.general / task.name)
         options = EvaluationOptions(shots=[0, preset.shots], draws=preset.draws, limit=preset.limit)
         self.on_dev = Bench(self.folder / "dev", options, None, say)
-        self.judged = Bench(self.folder / "judged", options, preset.text, say)
+        self.judged = Bench(self.folder / "judged", options, study_text(preset.text, folder), say)
 
     def train(self, job: Job) -> Path:
         """Train a model, unless it is there, and return its folder."""
