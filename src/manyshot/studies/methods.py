@@ -81,6 +81,8 @@ PRESERVING: Mapping[str, Mapping[str, Any]] = {
     "full+mix10+icl_format20": {"data": _TENTH_AND_FIFTH},
     "full+kl_icl": {"data": _GENERAL, "objective": {"preservation": {"kl_icl": 1.0}}},
     "full+kl_input": {"objective": {"preservation": {"kl_input": 0.4}}},
+    "full+kl_input_strong": {"objective": {"preservation": {"kl_input": 2.0}}},
+    "full+kl_input+kl_icl": {"data": _GENERAL, "objective": {"preservation": {"kl_input": 0.4, "kl_icl": 1.0}}},
     "full+l2_sp": {"objective": {"preservation": {"l2_sp": 0.01}}},
     "few_shot_aux": {
         "data": {"mix": {"icl_format": 0.50}},
