@@ -46,6 +46,15 @@ def test_a_model_whose_state_cannot_be_branched_is_found_out(architecture):
     assert "\n" not in reason
 
 
+def test_a_model_that_fails_without_a_word_is_found_out_too(monkeypatch):
+    def forward(*args, **kwargs):
+        raise NotImplementedError
+
+    model = tiny.model("llama")
+    monkeypatch.setattr(model, "forward", forward)
+    assert why_not_branched(model) == "its cache cannot be branched (NotImplementedError)"
+
+
 def test_order_of_queries_in_a_row_changes_nothing():
     model = tiny.model("mistral")
     torch.testing.assert_close(

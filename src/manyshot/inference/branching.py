@@ -38,7 +38,9 @@ def why_not_branched(model: Any, longest_tokens: int | None = None) -> str | Non
                 last, logits = row.append([Chain(ROOT, first), Chain(ROOT, second)], every=True)
                 read.append(torch.cat([logits, row.append([Chain(last[0], third)], every=True)[1]]).float())
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, NotImplementedError) as error:
-        return f"its cache cannot be branched ({type(error).__name__}: {str(error).splitlines()[0][:80]})"
+        # whatever a foreign model's own code says to a cache or mask it does not know; the reason goes to the user
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        return f"its cache cannot be branched ({words[:100].rstrip(': ')})"
     difference = (read[0] - read[1]).abs().max().item()
     tolerance = TOLERANCE.get(model.dtype, TOLERANCE_HALF) * max(1.0, read[1].std().item())
     if not difference <= tolerance:
