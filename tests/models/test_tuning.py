@@ -35,8 +35,17 @@ def test_value_only_moves_the_value_projection_of_every_layer(architecture):
     assert tuned.n_trained == sum(p.numel() for name, p in model.named_parameters() if name in values)
 
 
+@pytest.mark.parametrize("architecture", SEPARATE)
+def test_value_frozen_moves_everything_but_the_value_projections(architecture):
+    model = tiny.model(architecture).requires_grad_(False)
+    tuned = prepare_tuning(model, TuningOptions(preset="value_frozen"))
+    values = {name for name, _ in model.named_parameters() if ".v_proj." in name}
+    assert requiring(model) == {name for name, _ in model.named_parameters()} - values
+    assert tuned.n_trained == tuned.n_parameters - sum(p.numel() for n, p in model.named_parameters() if n in values)
+
+
 @pytest.mark.parametrize("architecture", ["mamba2", "bloom"])
-@pytest.mark.parametrize("preset", ["value_only", "qk_only", "value_lora", "attention"])
+@pytest.mark.parametrize("preset", ["value_only", "value_frozen", "qk_only", "value_lora", "attention"])
 def test_a_part_that_cannot_be_told_apart_is_refused_by_name(architecture, preset):
     model = tiny.model(architecture)
     before = requiring(model)

@@ -126,6 +126,24 @@ def test_qk_only_is_the_rest_of_value_only(architecture):
         assert (was[others] != now[others]).any(-1).all()
 
 
+@pytest.mark.parametrize("architecture", FUSED)
+def test_value_frozen_holds_the_value_rows_of_a_fused_matrix_while_everything_else_moves(architecture):
+    model = tiny.model(architecture)
+    before, start = fused_weights(model, architecture), copy.deepcopy(model.state_dict())
+    tuned = prepare_tuning(model, TuningOptions(preset="value_frozen"))
+    step(model)
+    values = value_rows(architecture)
+    others = [i for i in range(before[0].shape[0]) if i not in values]
+    for was, now in zip(before, fused_weights(model, architecture), strict=True):
+        assert torch.equal(was[values], now[values])
+        assert (was[others] != now[others]).any(-1).all()
+    elsewhere = [n for n, _ in model.named_parameters() if FUSED[architecture] not in n]
+    assert not any(torch.equal(start[n], model.state_dict()[n]) for n in elsewhere)
+    assert tuned.n_trained == tuned.n_parameters - N_LAYERS * len(values) * (
+        sum(w[0].numel() for w in before) // N_LAYERS
+    )
+
+
 def test_held_rows_survive_an_optimiser_that_moves_everything():
     """Muon and its like mix rows: a zero gradient alone holds nothing there."""
 

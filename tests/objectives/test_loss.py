@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from manyshot.objectives import keep_mask, loss, target_nll
+from manyshot.objectives import fill_mask, keep_mask, loss, target_nll
 
 
 def made(n, vocabulary, seed=0, dtype=torch.float32):
@@ -71,9 +71,8 @@ def test_kept_logits_and_targets_pair_up_in_order():
 
 
 def test_kept_positions_are_filled_up_to_a_multiple_with_the_first_that_are_no_targets():
-    weights = torch.tensor([[0, 0, 1, 1.0, 0], [0, 0.5, 0, 1, 0]])
-    assert keep_mask(weights, 2).equal(keep_mask(weights))
-    kept = keep_mask(weights, 3)
-    assert kept.tolist() == [[True, True, True, True, False], [True, False, True, False, False]]
+    kept = keep_mask(torch.tensor([[0, 0, 1, 1.0, 0], [0, 0.5, 0, 1, 0]]))
+    assert fill_mask(kept, 2).equal(kept)
+    assert fill_mask(kept, 3).tolist() == [[True, True, True, True, False], [True, False, True, False, False]]
     # the last position predicts nothing: eight is all there are
-    assert int(keep_mask(weights, 16).sum()) == 8
+    assert int(fill_mask(kept, 16).sum()) == 8

@@ -76,3 +76,24 @@ def test_shot_buckets_double():
 def test_targets_of_plain_text_have_no_shots():
     row = {"input_ids": np.arange(4), "bounds": np.array([[0, 1, 4]]), "is_text": True}
     assert EpisodeCollator(OBJECTIVE)([row])["shot_buckets"].unique().tolist() == [-1]
+
+
+def test_regrouped_batches_hold_the_same_rows_with_the_longest_together():
+    objective = ObjectiveOptions.model_validate({"preservation": {"kl_input": 1.0, "few_shot_aux": True}})
+    collator = EpisodeCollator(objective, pad_id=7, pad_to_multiple_of=4)
+    lengths = [3, 14, 6, 13, 2]
+    made = [plain_row([-100] + [10 * n + k for k in range(1, n)]) for n in lengths]
+    batches = [collator(made[:2]), collator(made[2:4]), collator(made[4:])]
+    expected = [collator([made[i] for i in group]) for group in ((1, 3), (2, 0), (4,))]
+    found = collator.regroup(batches)
+    assert [batch["input_ids"].shape for batch in found] == [(2, 16), (2, 8), (1, 4)]
+    for batch, wanted in zip(found, expected, strict=True):
+        assert batch.keys() == wanted.keys()
+        for key, value in wanted.items():
+            assert batch[key].equal(value), key
+
+
+def test_rows_of_one_length_stay_where_they_are():
+    collator = EpisodeCollator(OBJECTIVE)
+    batches = [collator([plain_row([-100, 11, 12])]), collator([plain_row([-100, 13, 14])])]
+    assert all(a is b for a, b in zip(collator.regroup(batches), batches, strict=True))

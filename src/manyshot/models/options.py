@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Preset = Literal[
     "full",
     "value_only",
+    "value_frozen",
     "qk_only",
     "qkv",
     "attention",
@@ -74,10 +75,10 @@ class TuningOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     preset: Preset = "full"
-    """The weights themselves: `full`, `value_only`, `qk_only`, `qkv` (projections of attention), `attention` and `mlp` (whole
-    layers). Low-rank adapters: `lora` on every linear layer, `lora_qv` on queries and values (rank 16, alpha 32, dropout .05),
-    `value_lora`, `qk_lora`, `qkv_lora`, `attention_lora`, `mlp_lora`. `soft_prompt`: a prompt of embeddings before every row,
-    the model frozen (first stage of ProMoT, arXiv 2211.00635)."""
+    """The weights themselves: `full`, `value_only`, `qk_only`, `qkv` (projections of attention), `value_frozen` (all but the
+    value projections), `attention` and `mlp` (whole layers). Low-rank adapters: `lora` on every linear layer, `lora_qv` on
+    queries and values (rank 16, alpha 32, dropout .05), `value_lora`, `qk_lora`, `qkv_lora`, `attention_lora`, `mlp_lora`.
+    `soft_prompt`: a prompt of embeddings before every row, the model frozen (first stage of ProMoT, arXiv 2211.00635)."""
     lora: dict[str, Any] = Field(default_factory=dict)
     """Any field of peft's LoraConfig: r, lora_alpha, lora_dropout, ...; target_modules only with the preset `lora`."""
     soft_prompt_tokens: int = Field(default=100, ge=1)

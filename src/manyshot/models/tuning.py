@@ -27,7 +27,7 @@ class Preset:
     """What a preset's name stands for."""
 
     parts: str
-    """`all`, `attention`, `mlp`, `none`, or letters among q, k, v."""
+    """`all`, `all but v`, `attention`, `mlp`, `none`, or letters among q, k, v."""
     lora: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
     """Of LoraConfig, where they differ from rank 16, alpha = 2 ranks, no dropout."""
@@ -36,6 +36,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "full": Preset("all"),
     "value_only": Preset("v"),
+    "value_frozen": Preset("all but v"),
     "qk_only": Preset("qk"),
     "qkv": Preset("qkv"),
     "attention": Preset("attention"),
@@ -102,11 +103,28 @@ def _move(model: Any, name: str, preset: Preset) -> int:
         for _, module in layers:
             module.requires_grad_(True)
         return 0
+    if preset.parts == "all but v":
+        return _freeze(model, _resolve(name, lambda: projections(model, "v")))
     parts = _resolve(name, lambda: projections(model, preset.parts))
     model.requires_grad_(False)
     for part in parts:
         part.module.requires_grad_(True)
     return hold_rows([one for part in parts for one in _others(part, part.module)])
+
+
+def _freeze(model: Any, parts: Sequence[Part]) -> int:
+    """Let everything move but these parts; return how many numbers are held within matrices that move."""
+    model.requires_grad_(True)
+    for part in parts:
+        part.module.requires_grad_(part.outputs is not None)
+    return hold_rows(
+        [
+            (p, part.outputs, output_axis(part.module) if p.dim() > 1 else 0)
+            for part in parts
+            if part.outputs is not None
+            for p in part.module.parameters()
+        ]
+    )
 
 
 def _add_lora(model: Any, name: str, preset: Preset, fields: dict[str, Any], seed: int) -> tuple[Any, int]:

@@ -1,6 +1,6 @@
 """The number to minimise: scopes, averagings, shot weights, preservation terms. Tensors in, never a model."""
 
-from manyshot.objectives.loss import keep_mask, target_nll
+from manyshot.objectives.loss import fill_mask, keep_mask, target_nll
 from manyshot.objectives.options import (
     Averaging,
     FewShotAuxOptions,
@@ -32,6 +32,7 @@ __all__ = [
     "Scope",
     "TermOptions",
     "answer_positions",
+    "fill_mask",
     "input_positions",
     "keep_mask",
     "kl_divergence",

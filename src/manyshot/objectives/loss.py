@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # above this many logits the fp32 copies of cross-entropy are made chunk by chunk and made again in the backward pass
 CHUNK_ABOVE_LOGITS = 1 << 27
+# the head is computed at a multiple of positions: on a CPU each new shape of a matrix costs kernels made anew and kept
+HEAD_MULTIPLE = 32
 
 
 def target_nll(
@@ -48,14 +50,16 @@ def _nll(logits: Float[Tensor, "target vocab"], targets: Int[Tensor, " target"])
     return F.cross_entropy(logits.float(), targets, reduction="none")
 
 
-def keep_mask(weights: Float[Tensor, "row token"], multiple: int = 1) -> Tensor:
-    """Return where the head is needed: position t is kept when token t + 1 is a target: (row, token) bool.
+def keep_mask(weights: Float[Tensor, "row token"]) -> Tensor:
+    """Return where the head is needed: position t is kept when token t + 1 is a target: (row, token) bool."""
+    return F.pad(weights[:, 1:] > 0, (0, 1), value=False)
 
-    With `multiple`, positions whose next token weighs nothing are kept too, the first ones there are, until their number
-    is a multiple.
+
+def fill_mask(keep: Tensor, multiple: int = HEAD_MULTIPLE) -> Tensor:
+    """Return a mask (row, token) with more positions kept, the first there are, until their number is a multiple.
+
+    The last position of a row is never added: it predicts nothing.
     """
-    keep = F.pad(weights[:, 1:] > 0, (0, 1), value=False)
-    if (more := -int(keep.sum()) % multiple) > 0:
-        spare = F.pad(~keep[:, :-1], (0, 1), value=False)
-        keep |= spare & (spare.flatten().cumsum(0) <= more).view_as(keep)
-    return keep
+    more = -int(keep.sum()) % multiple
+    spare = F.pad(~keep[:, :-1], (0, 1), value=False)
+    return keep | (spare & (spare.flatten().cumsum(0) <= more).view_as(keep))

@@ -48,8 +48,7 @@ class EpisodeCollator:
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad and weigh the rows of one batch."""
-        longest = max(self.min_width, *(len(row["input_ids"]) for row in rows))
-        width = ceil(longest / self.pad_to_multiple_of) * self.pad_to_multiple_of
+        width = self._width(max(len(row["input_ids"]) for row in rows))
         ids = np.full((len(rows), width), self.pad_id, np.int64)
         weights = np.zeros((len(rows), width), np.float32)
         buckets = np.full((len(rows), width), -1, np.int64)
@@ -74,6 +73,36 @@ class EpisodeCollator:
             "n_tokens": torch.from_numpy(n_tokens),
             **{name: torch.from_numpy(column) for name, column in more.items()},
         }
+
+    def regroup(self, batches: Sequence[dict[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
+        """Return batches of this collator with the same rows and sizes, the longest rows together in the first.
+
+        The loss of a step is a sum over its rows, so that it matters to nothing but time which of them share a batch:
+        a short row beside a long one is padded to its length.
+        """
+        lengths = [int(n) for batch in batches for n in batch["n_tokens"]]
+        if len(batches) < 2 or len(set(lengths)) < 2:
+            return list(batches)
+        order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+        rows = [(batch, i) for batch in batches for i in range(len(batch["n_tokens"]))]
+        found, done = [], 0
+        for size in (len(batch["n_tokens"]) for batch in batches):
+            chosen, width = order[done : done + size], self._width(lengths[order[done]])
+            picked = [rows[i] for i in chosen]
+            found.append({k: torch.stack([self._fit(k, b[k][i], width) for b, i in picked]) for k in batches[0]})
+            done += size
+        return found
+
+    def _width(self, longest: int) -> int:
+        return ceil(max(self.min_width, longest) / self.pad_to_multiple_of) * self.pad_to_multiple_of
+
+    def _fit(self, column: str, row: torch.Tensor, width: int) -> torch.Tensor:
+        """Return a row of a batch cut or padded to a width; numbers of whole rows stay as they are."""
+        if row.dim() == 0 or len(row) >= width:
+            return row[:width] if row.dim() else row
+        return torch.nn.functional.pad(
+            row, (0, width - len(row)), value={"input_ids": self.pad_id, "shot_buckets": -1}.get(column, 0)
+        )
 
     def _preservation_columns(self, n_rows: int, width: int) -> dict[str, np.ndarray]:
         terms = self.objective.preservation

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from manyshot.errors import RecipeError
-from manyshot.objectives import PreservationOptions, kl_divergence, scheduled_weight, squared_distance
+from manyshot.objectives import PreservationOptions, fill_mask, kl_divergence, scheduled_weight, squared_distance
 from manyshot.training.meter import Meter
 from manyshot.training.reference import Reference, moving_parameters
 
@@ -57,7 +57,7 @@ class Preservation:
         `tuned` are logits (position, vocab) where `kept` (row, token) is set, which holds all `positions`; `counts` are
         the terms' positions in the global batch, `step` is (t, T), and `start_logits(mask)` gives the start's logits.
         """
-        wanted = torch.stack(list(positions.values())).any(0)
+        wanted = fill_mask(torch.stack(list(positions.values())).any(0))
         start = start_logits(wanted)
         total = tuned.new_zeros((), dtype=torch.float32)
         for name, mask in positions.items():

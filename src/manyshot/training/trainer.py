@@ -10,7 +10,7 @@ from transformers import Trainer, TrainingArguments
 
 from manyshot.errors import RecipeError
 from manyshot.files import read_json, write_json
-from manyshot.objectives import ObjectiveOptions, keep_mask, target_nll, zero_and_few_shot
+from manyshot.objectives import ObjectiveOptions, fill_mask, keep_mask, target_nll, zero_and_few_shot
 from manyshot.training.checkpoints import newest_complete, rotate, seal
 from manyshot.training.collation import EpisodeCollator
 from manyshot.training.meter import Meter
@@ -18,8 +18,6 @@ from manyshot.training.preserving import KL_TERMS, Preservation
 
 METER_FILE = "meter.json"
 STAGING = ".staging"
-# the head is computed at a multiple of positions: on a CPU each new shape of a matrix costs kernels made anew and kept
-HEAD_MULTIPLE = 32
 # columns of a batch that are the objective's, not the model's
 _COUNTS = ("denominator", "n_tokens", "n_answers", *KL_TERMS, "zero_shot_denominator", "few_shot_denominator")
 _OURS = (*_COUNTS, "loss_weights", "shot_buckets", "labels", "bounds", "is_text", "is_general")
@@ -84,16 +82,26 @@ class ManyShotTrainer(Trainer):
         self.meter.count(int(self._counts["n_tokens"]), int(self._counts["n_answers"]))
         return torch.tensor(self._counts["denominator"], device=device)
 
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """Return the batches of one step, each with rows of like length, and the global denominator."""
+        batches, denominator = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if isinstance(self.data_collator, EpisodeCollator):
+            batches = self.data_collator.regroup(batches)
+        return batches, denominator
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return sum(weight * -log p) over the global denominator, in training with the preservation terms."""
-        ids, target = inputs["input_ids"], keep_mask(inputs["loss_weights"], HEAD_MULTIPLE)
+        ids, target = inputs["input_ids"], keep_mask(inputs["loss_weights"])
         columns = {key: value for key, value in inputs.items() if key not in _OURS}
         is_training = num_items_in_batch is not None
         # an evaluation is the loss of the answers alone
         held = self.preservation.positions(inputs) if is_training else {}
-        kept = torch.stack([target, *held.values()]).any(0) if held else target
+        kept = fill_mask(torch.stack([target, *held.values()]).any(0))
+        if not held:
+            # what fills up weighs nothing, and so all logits are used as they come, without a copy
+            target = kept
         outputs = model(**columns, logits_to_keep=kept, use_cache=False)
         logits = outputs.logits.reshape(-1, outputs.logits.shape[-1])  # (kept, vocab)
         own = logits[target[kept]] if held else logits
@@ -101,7 +109,7 @@ class ManyShotTrainer(Trainer):
         nll = target_nll(own, ids[:, 1:][target])
         weights, buckets = inputs["loss_weights"][:, 1:][target], inputs["shot_buckets"][:, 1:][target]
         if model.training:
-            # what fills up to the multiple is no target
+            # what fills up is no target
             self.meter.add_losses(nll, buckets.where(weights > 0, -1))
         weighed = nll * weights
         if not is_training:
