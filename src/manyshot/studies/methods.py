@@ -66,6 +66,12 @@ BASE = "base"
 _GENERAL = {"mix": {"general": 0.10}}
 _FIFTH = {"mix": {"icl_format": 0.20}}
 _TENTH_AND_FIFTH = {"mix": {"general": 0.10, "icl_format": 0.20}}
+# the prompt has a learning rate of its own: it moves embeddings, not weights
+_PROMPT = {
+    "name": "prompt",
+    "tuning": {"preset": "soft_prompt", "soft_prompt_tokens": 20},
+    "training": {"args": {"learning_rate": 0.03}},
+}
 
 PRESERVING: Mapping[str, Mapping[str, Any]] = {
     "full": {},
@@ -98,17 +104,15 @@ PRESERVING: Mapping[str, Mapping[str, Any]] = {
         "tuning": {"preset": "lora", "lora": {"r": 16, "lora_alpha": 32}},
         "data": _TENTH_AND_FIFTH,
     },
-    # the prompt has a learning rate of its own: it moves embeddings, not weights
-    "promot": {
-        "stages": [
-            {
-                "name": "prompt",
-                "tuning": {"preset": "soft_prompt", "soft_prompt_tokens": 20},
-                "training": {"args": {"learning_rate": 0.03}},
-            },
-            {"name": "tune", "tuning": {"soft_prompt_from": "prompt"}},
-        ]
-    },
+    "promot": {"stages": [_PROMPT, {"name": "tune", "tuning": {"soft_prompt_from": "prompt"}}]},
+    "promot+mlp": {"stages": [_PROMPT, {"name": "tune", "tuning": {"preset": "mlp", "soft_prompt_from": "prompt"}}]},
     "full+mix10+icl_format20+kl_icl": {"data": _TENTH_AND_FIFTH, "objective": {"preservation": {"kl_icl": 1.0}}},
 }
 """Name -> what differs in a stage of plain fine-tuning (all weights move, one example a row without shots), or in `stages`."""
+
+
+def tuning_of(method: str) -> dict[str, Any]:
+    """Return which parameters move in the last stage of a preserving method, as the recipe's `tuning` says it."""
+    parts = PRESERVING[method]
+    tuning = parts.get("stages", [parts])[-1].get("tuning", {})
+    return {key: value for key, value in tuning.items() if key != "soft_prompt_from"}

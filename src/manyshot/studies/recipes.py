@@ -69,10 +69,10 @@ def training_recipe(
         seed,
         n_rows=_MEASURED_ROWS,
     )
-    mean_tokens = sum(len(rows[n]["input_ids"]) for n in range(_MEASURED_ROWS)) / _MEASURED_ROWS
-    n_rows = max(1, round(preset.step_tokens / mean_tokens))
-    # no more tokens at once than the widest method has
-    at_once = max(1, min(n_rows, round(preset.rows_at_once * preset.budget_tokens / mean_tokens)))
+    lengths = [len(rows[n]["input_ids"]) for n in range(_MEASURED_ROWS)]
+    n_rows = max(1, round(preset.step_tokens * _MEASURED_ROWS / sum(lengths)))
+    # no more tokens at once, padding included, than the widest method has
+    at_once = max(1, min(n_rows, preset.rows_at_once * preset.budget_tokens // max(lengths)))
     accumulate = -(-n_rows // at_once)
     common = {
         "per_device_train_batch_size": round(n_rows / accumulate),

@@ -166,3 +166,17 @@ def test_only_methods_that_mix_general_rows_in_read_them(place, done):
         for folder in (place / "out" / "runs").glob(f"{method}-lr*-topic_train_0"):
             recipe = (folder / "recipe.yaml").read_text()
             assert ("general: null" not in recipe.split("mix:")[0]) == ("mix10" in method)
+
+
+@pytest.mark.parametrize(
+    ("gains", "rate"),
+    [
+        ({3e-3: 0.5, 1e-3: 0.5}, 1e-3),
+        ({1e-3: 0.48, 3e-3: 0.5}, 1e-3),
+        ({1e-3: 0.4, 3e-3: 0.5}, 3e-3),
+        ({1e-3: -0.2, 3e-3: -0.1}, 3e-3),
+        ({1e-3: 0.0, 3e-3: 0.0}, 1e-3),
+    ],
+)
+def test_the_lowest_rate_is_chosen_of_those_that_teach_nearly_as_much_as_the_best(gains, rate):
+    assert module.gentlest(gains) == rate

@@ -14,7 +14,18 @@ from manyshot.studies.preservation.tasks import DIVERSE
 YES, NO, OPEN = "yes", "no", "not told apart"
 DIGEST = "a digest of forgetting during fine-tuning (unverified)"
 # methods that differ in nothing but which parameters move
-TUNINGS = ("full", "lora_r4", "lora", "lora_r64", "lora_qv", "value_only", "value_lora", "qk_only")
+TUNINGS = (
+    "full",
+    "lora_r4",
+    "lora",
+    "lora_r64",
+    "lora_qv",
+    "value_only",
+    "value_lora",
+    "qk_only",
+    "mlp",
+    "value_frozen",
+)
 
 
 @dataclass(frozen=True, slots=True)

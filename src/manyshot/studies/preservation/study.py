@@ -21,7 +21,7 @@ from manyshot.errors import RunError
 from manyshot.files import read_json, write_json
 from manyshot.judging import claim_folder, describe
 from manyshot.studies.jobs import Job, alone
-from manyshot.studies.methods import BASE, PRESERVING
+from manyshot.studies.methods import BASE, tuning_of
 from manyshot.studies.preservation.claims import claims_of_where, measure_claims
 from manyshot.studies.preservation.report import GOAL, Outcome, against_goal, rooms
 from manyshot.studies.preservation.tasks import DIVERSE, sweep_name, training_paths
@@ -35,7 +35,7 @@ RESULT, WHERE = "preservation.json", "where.json"
 DIVERSE_METHODS = ("full", "lora")
 # with less there is nothing to lose
 LEAST_GAIN_FROM_SHOTS = 0.15
-# a combination must teach this share of what full tuning does to be called best
+# a combination must teach this share of what full tuning does to be called best, and a learning rate of what others do
 LEAST_SHARE_OF_FULL = GOAL["least_share_of_full_target_gain"]
 
 
@@ -111,8 +111,7 @@ class Preservation:
         """Return the method whose learning rate this one takes: itself, or the first that moves the same parameters."""
         if not self.preset.share_rates:
             return method
-        tuning = PRESERVING[method].get("tuning")
-        return next(m for m in self.preset.methods if PRESERVING[m].get("tuning") == tuning)
+        return next(m for m in self.preset.methods if tuning_of(m) == tuning_of(method))
 
     def _rates(self, method: str) -> list[float]:
         return [rate * self.preset.scales.get(method, 1.0) for rate in self.preset.learning_rates]
@@ -126,14 +125,14 @@ class Preservation:
         return self.work.outcome([Job(method, rate, self.preset.seeds[0], target) for target in self.work.dev_targets])
 
     def chosen(self) -> dict[str, float]:
-        """Return each method's learning rate: the preset's, or the one that teaches dev targets best, the lower if equal."""
+        """Return each method's learning rate: the preset's, or the lowest that teaches dev targets nearly what the best does."""
         preset, found = self.preset, dict(self.preset.chosen)
         self.work.judge_all(self.grid())
         for method in preset.methods:
             leader = self._leader(method)
             if method not in found and leader not in found:
                 rates = sorted(self._rates(leader))
-                found[leader] = max(rates, key=lambda rate: self._on_dev(leader, rate).report["target_gain"])
+                found[leader] = gentlest({rate: self._on_dev(leader, rate).report["target_gain"] for rate in rates})
             found.setdefault(method, found[leader])
         return found
 
@@ -250,6 +249,13 @@ class Preservation:
         manifest = describe(judged, self.work.judged.options, 0, self.preset.hash)
         reads = len(list((self.folder / "judged").glob(f"*/{records.SCORES}")))
         write_json(self.folder / records.MANIFEST, {**manifest, "held_out_reads": reads})
+
+
+def gentlest(gains: Mapping[float, float]) -> float:
+    """Return the lowest rate that teaches nearly what the best one does: a higher one costs more than it teaches."""
+    most = max(gains.values())
+    least = most - (1 - LEAST_SHARE_OF_FULL) * abs(most)
+    return min(rate for rate, gain in gains.items() if gain >= least)
 
 
 def _lost(report: Mapping[str, Any]) -> float:
