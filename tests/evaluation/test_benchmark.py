@@ -8,11 +8,12 @@ import torch
 
 from manyshot.episodes import draw_demonstrations
 from manyshot.errors import EvaluationError
-from manyshot.evaluation import Benchmark, EvaluationOptions, floor_score, score_cell, score_query, summarise
+from manyshot.evaluation import Benchmark, EvaluationOptions, summarise
 from manyshot.inference import Prefix, PrimedTask, Reader
 from manyshot.inference.masks import MaskForm
 from manyshot.records import PREDICTIONS, SCORES, CellLog, read_predictions, read_scores
 from manyshot.tasks import Example, Task
+from manyshot.tasks.metrics import floor_score, score_cell, score_query
 from tests import tiny
 
 OPTIONS = EvaluationOptions(shots=[0, 2, 8], draws=2, limit=6, max_new_tokens=6)

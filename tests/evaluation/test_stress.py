@@ -6,10 +6,11 @@ import itertools
 import numpy as np
 import pytest
 
-from manyshot.evaluation import Benchmark, EvaluationOptions, cells_of, score_query, summarise
+from manyshot.evaluation import Benchmark, EvaluationOptions, cells_of, summarise
 from manyshot.evaluation.stress import STRESSES, can_stress, stress_order, stress_task, stressed, unstressed
 from manyshot.inference import Answer, Reader
 from manyshot.records import CellLog, read_predictions, read_scores
+from manyshot.tasks.metrics import score_query
 from tests import tiny
 
 OPTIONS = EvaluationOptions(shots=[0, 2, 6], draws=2, orders=3, limit=4, stress=list(STRESSES), max_new_tokens=3)

@@ -48,6 +48,11 @@ def result():
         "floors": {"held_out": 0.1},
         "shots": 4,
         "learning_rates": {"few_shot_ft": 1e-3, "manyicl": 3e-4},
+        "learning_rate_scores": {"manyicl": {"0.0003": 0.4321, "0.001": 0.4}},
+        "near": {
+            "paired": {"manyicl-few_shot_ft": {"4": [0.31, 0.39]}},
+            "paired_mean": {"manyicl-few_shot_ft": {"4": 0.345}},
+        },
         "meanings": {"few_shot_ft": "few", "manyicl": "many"},
         "tasks": {"q1": {"role": "held_out", "family": "qa"}, "m1": {"role": "held_out", "family": "math"}},
         "paired": paired,

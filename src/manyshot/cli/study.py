@@ -38,7 +38,7 @@ def ladder(
     job_list = Ladder(chosen, out, aside if dry_run else say)
     if dry_run or only:
         same = options_again(preset, out, seeds, methods)
-        carry_out(job_list.todo(), job_list.train, only, f"manyshot study ladder {same}", say)
+        carry_out(job_list.todo(), job_list.train, only, f"manyshot study ladder {same}", out, say)
         return
     say(f"preset {preset}: {chosen.cost}")
     report(job_list.execute(), out)
@@ -70,7 +70,7 @@ def preservation(
     job_list = Preservation(chosen, out, aside if dry_run else say)
     if dry_run or only:
         same = options_again(preset, out, seeds, methods)
-        carry_out(job_list.todo(), job_list.judge, only, f"manyshot study preservation {same}", say)
+        carry_out(job_list.todo(), job_list.judge, only, f"manyshot study preservation {same}", out, say)
         return
     say(f"preset {preset}: {chosen.cost}")
     result = job_list.execute()
@@ -87,8 +87,8 @@ def aside(line: str) -> None:
 
 def options_again(preset: str, out: Path, seeds: str | None, methods: str | None) -> str:
     """Return the options that name the same study."""
-    same = f"--preset {preset} --out {out}" + (f" --seeds {seeds}" if seeds else "")
-    return same + (f" --methods {methods}" if methods else "")
+    given = {"--preset": preset, "--out": str(out), "--seeds": seeds, "--methods": methods}
+    return shlex.join(part for name, value in given.items() if value for part in (name, value))
 
 
 def carry_out(
@@ -96,16 +96,20 @@ def carry_out(
     do: Callable[["Job"], object],
     only: str | None,
     command: str,
+    folder: Path,
     say: Callable[[str], None],
 ) -> None:
-    """List a command for each training that can be done now, or do the one of a name."""
+    """List a command for each training that can be done now, or do the one of a name, unless it is done."""
     from manyshot.errors import RecipeError, nearest
+    from manyshot.studies.jobs import is_trained
 
     # trainings of the report follow what those before them decide
     names = {job.name: job for job in jobs}
     if only is None:
         for name in names:
             say(f"{command} --only {shlex.quote(name)}")
+    elif only not in names and is_trained(folder / "runs" / only):
+        say(f"{only}: done already")
     elif only not in names:
         raise RecipeError(f'no training is called "{only}"{nearest(only, names)}; --dry-run lists them')
     else:

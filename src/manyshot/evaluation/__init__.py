@@ -4,7 +4,6 @@ from manyshot.evaluation.benchmark import Benchmark, cells_of
 from manyshot.evaluation.curves import write_curves
 from manyshot.evaluation.gains import Gain, gains, mean_gain
 from manyshot.evaluation.intervals import TaskScores, interval, queries_to_separate
-from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
 from manyshot.evaluation.retention import Judged, Retention, measure_retention, read_judged
 from manyshot.evaluation.summary import summarise, task_scores
@@ -19,15 +18,12 @@ __all__ = [
     "TaskScores",
     "bits_per_byte",
     "cells_of",
-    "floor_score",
     "gains",
     "interval",
     "mean_gain",
     "measure_retention",
     "queries_to_separate",
     "read_judged",
-    "score_cell",
-    "score_query",
     "summarise",
     "task_scores",
     "write_curves",

@@ -9,12 +9,12 @@ import torch
 
 from manyshot.episodes import draw_demonstrations, draw_queries, is_recall
 from manyshot.errors import EvaluationError
-from manyshot.evaluation.metrics import floor_score, score_cell, score_query
 from manyshot.evaluation.options import EvaluationOptions
 from manyshot.evaluation.stress import ORDER, SORTED, can_stress, stress_name, stress_order, stress_task
 from manyshot.inference import Answer, Backend, PrimedTask, Reader, Retriever, balanced_demonstrations
 from manyshot.records import CellLog, Prediction, Score
 from manyshot.tasks import Example, Task
+from manyshot.tasks.metrics import floor_score, score_cell, score_query
 
 # log-probabilities of the same answer, read off the cache and read from the start, in nats
 AGREEMENT_NATS = {torch.float32: 1e-4, torch.float64: 1e-6}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyshot.evaluation.metrics import macro_f1
 from manyshot.seeds import generator
+from manyshot.tasks.metrics import macro_f1
 
 N_RESAMPLES = 1000
 # two-sided 95 % points of Student's t by degrees of freedom

@@ -12,9 +12,9 @@ import numpy as np
 
 from manyshot.errors import RunError
 from manyshot.evaluation.intervals import TaskScores, draw_interval, family_mean, interval
-from manyshot.evaluation.metrics import encode_labels
 from manyshot.evaluation.stress import stressed, unstressed
 from manyshot.records import Prediction, Score, read_predictions, read_scores
+from manyshot.tasks.metrics import encode_labels
 
 _Key = tuple[str, str, int]
 

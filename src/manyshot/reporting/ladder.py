@@ -38,6 +38,20 @@ def family_tables(result: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
+def near_table(result: Mapping[str, Any]) -> Table | None:
+    """Return the paired differences over near tasks; None where there are none."""
+    differences = paired_table(result["near"])
+    return replace(differences, title="differences on near tasks, paired") if differences else None
+
+
+def rates_table(result: Mapping[str, Any]) -> Table | None:
+    """Return each method's mean score on dev by learning rate; None where the preset says the rates."""
+    found = result["learning_rate_scores"]
+    rates = list(dict.fromkeys(rate for scores in found.values() for rate in scores))
+    rows = [(name, *(f"{scores[r]:.4f}" if r in scores else "" for r in rates)) for name, scores in found.items()]
+    return Table("dev scores by learning rate", ("method", *rates), tuple(rows)) if rows else None
+
+
 def answer_cost_table(result: Mapping[str, Any]) -> Table:
     """Return what an answer costs in prompt tokens: without demonstrations, with all, and with all read once a task."""
     methods = result["methods"]
@@ -107,11 +121,13 @@ def ladder_tables(result: Mapping[str, Any]) -> list[Table]:
         claims_table(result),
         *curve_tables(result),
         paired_table(result),
+        near_table(result),
         queries_table(result),
         *family_tables(result),
         *no_math_tables(result),
         dedicated_table(result),
         *lost[1:],
+        rates_table(result),
         learning_table(result),
         cost_table(result),
         answer_cost_table(result),

@@ -247,9 +247,15 @@ def _look(name: str) -> tuple[str, str]:
     """Return a method's colour and marker: by which parameters move, and whether anything is done to keep what they hold."""
     if name.endswith(DIVERSE):
         return COLOURS[3], "s"
-    groups = (("lora", COLOURS[2]), ("value", COLOURS[4]), ("qk", COLOURS[5]))
+    groups = (
+        ("lora", COLOURS[2]),
+        ("value_frozen", COLOURS[1]),
+        ("mlp", COLOURS[1]),
+        ("value", COLOURS[4]),
+        ("qk", COLOURS[5]),
+    )
     colour = next((c for start, c in groups if name.startswith(start)), COLOURS[0])
-    if name in ("few_shot_aux", "promot"):
+    if name.startswith("promot") or name == "few_shot_aux":
         colour = COLOURS[7]
     if name == "full":
         colour = COLOURS[6]

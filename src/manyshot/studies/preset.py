@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from manyshot.errors import RecipeError, nearest
 from manyshot.files import hash_text
 from manyshot.models import TuningOptions
-from manyshot.studies.methods import METHODS, PRESERVING
+from manyshot.studies.methods import BASE, METHODS, PRESERVING
 
 _FOLDER = Path(__file__).parent / "presets"
 
@@ -47,13 +47,13 @@ class StudyPreset(BaseModel):
     steps: int = Field(default=100, ge=1)
     """Optimiser steps."""
     learning_rates: list[float] = Field(min_length=1)
-    """The same for every method; the best on dev is taken."""
+    """The same for every method; the best on dev is taken, in the preservation study the lowest of those that teach as much."""
     chosen: dict[str, float] = Field(default_factory=dict)
     """Method -> learning rate that was chosen on dev by a run without this entry, so that it need not be chosen again."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Further fields of transformers.TrainingArguments, the same for every method."""
     text: str | None = None
-    """Plain text for bits per byte; null measures none; in the preservation study `builtin` is prose of the generated world."""
+    """Plain text for bits per byte; null measures none; `builtin` is prose of the generated world."""
     seeds: list[int] = Field(default_factory=lambda: [0])
     """Every method is trained once a seed."""
 
@@ -159,9 +159,12 @@ P = TypeVar("P", bound=StudyPreset)
 
 
 def known_methods(names: list[str], known: Mapping[str, Any]) -> list[str]:
-    """Return the names in the order of what is known, each once; an unknown one is a ValueError naming the nearest."""
+    """Return the names in the order of what is known, each once; an unknown one is a ValueError naming the nearest.
+
+    The base is judged anyway, so that its name says nothing.
+    """
     for name in names:
-        if name not in known:
+        if name not in known and name != BASE:
             raise ValueError(f'no method "{name}"{nearest(name, known)}; known are {", ".join(known)}')
     return [name for name in known if name in names]
 

@@ -10,7 +10,8 @@ from manyshot.stage_data import build_dataset
 from manyshot.studies.preset import StudyPreset
 from manyshot.tasks import Suite
 
-_MEASURED_ROWS = 200
+# enough for the mean of a mix in which one row in ten is many times longer
+_MEASURED_ROWS = 2000
 
 
 def answers_a_step(recipe: Recipe, suite: Suite) -> float:
@@ -73,14 +74,21 @@ def training_recipe(
     n_rows = max(1, round(preset.step_tokens * _MEASURED_ROWS / sum(lengths)))
     # no more tokens at once, padding included, than the widest method has
     at_once = max(1, min(n_rows, preset.rows_at_once * preset.budget_tokens // max(lengths)))
-    accumulate = -(-n_rows // at_once)
+    size, accumulate = split_rows(n_rows, at_once)
     common = {
-        "per_device_train_batch_size": round(n_rows / accumulate),
+        "per_device_train_batch_size": size,
         "gradient_accumulation_steps": accumulate,
         "learning_rate": learning_rate,
     }
     shares = [max(1, steps // len(stages) + (i < steps % len(stages))) for i in range(len(stages))]
     return recipe(*({"max_steps": n, **common, **_by_steps(n), **preset.training} for n in shares))
+
+
+def split_rows(n_rows: int, at_once: int) -> tuple[int, int]:
+    """Return (rows of a batch, batches) whose product is nearest to a number of rows, with the largest batches that may be."""
+    choices = ((size, max(1, round(n_rows / size))) for size in range(at_once, 0, -1))
+    # among the largest sizes: many small batches are slow
+    return min(((s, n) for s, n in choices if 2 * s >= at_once), key=lambda c: (abs(c[0] * c[1] - n_rows), -c[0]))
 
 
 def _by_steps(steps: int) -> dict[str, Any]:

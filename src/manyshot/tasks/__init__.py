@@ -4,11 +4,12 @@ from manyshot.tasks.corpus import Corpus, open_corpus
 from manyshot.tasks.folder import is_task_folder, load_task, save_task
 from manyshot.tasks.lazy_rows import LazyRows
 from manyshot.tasks.leaks import Leak, drop_leaks, find_leaks, refuse_leaks
+from manyshot.tasks.metrics import METRICS
 from manyshot.tasks.options import SuiteOptions
 from manyshot.tasks.rows import Columns
 from manyshot.tasks.suite import Suite, load_tasks, open_suite
 from manyshot.tasks.tables import Table, open_table
-from manyshot.tasks.task import METRICS, Example, Metric, Task
+from manyshot.tasks.task import Example, Task
 from manyshot.tasks.template import Chat, Template, as_chat, default_template
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "Example",
     "LazyRows",
     "Leak",
-    "Metric",
     "Suite",
     "SuiteOptions",
     "Table",

@@ -12,7 +12,7 @@ from manyshot.tasks.folder import is_task_folder
 from manyshot.tasks.hub import HUB, keep_columns, open_dataset, refuse_missing
 from manyshot.tasks.rows import Columns, read_examples
 from manyshot.tasks.tables import Table, open_table
-from manyshot.tasks.task import Example, Metric, Task
+from manyshot.tasks.task import Example, Task
 from manyshot.tasks.template import Chat, as_chat, default_template
 
 Labels = Literal["auto", "none"]
@@ -72,7 +72,7 @@ def find_labels(outputs: Sequence[str], names: Sequence[str] | None, how: Labels
     return tuple(distinct)
 
 
-def find_metric(outputs: Sequence[str], labels: Sequence[str] | None) -> Metric:
+def find_metric(outputs: Sequence[str], labels: Sequence[str] | None) -> str:
     """Return a metric that suits the outputs: accuracy for labels; numeric, exact_match or rouge_l for free text."""
     if labels is not None:
         return "accuracy"
@@ -121,7 +121,7 @@ def assemble_task(
     test: Sequence[Example],
     labels: tuple[str, ...] | None,
     *,
-    metric: Metric | None = None,
+    metric: str | None = None,
     instruction: str = "",
     source: str = "",
     chat: Chat | None = None,

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 from manyshot.errors import TaskError, nearest
 from manyshot.files import hash_text
 from manyshot.tasks.lazy_rows import LazyRows
+from manyshot.tasks.metrics import METRICS
 from manyshot.tasks.template import Template
-
-Metric = Literal["accuracy", "macro_f1", "exact_match", "f1", "rouge_l", "numeric"]
-METRICS: tuple[str, ...] = get_args(Metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,8 @@ class Task:
     name: str
     family: str
     instruction: str
-    metric: Metric
+    metric: str
+    """One of METRICS."""
     labels: tuple[str, ...] | None
     train: Sequence[Example]
     test: Sequence[Example] = ()

@@ -45,13 +45,15 @@ class EpisodeCollator:
     ) -> None:
         self.objective, self.pad_id = objective, pad_id
         self.min_width, self.pad_to_multiple_of = min_width, pad_to_multiple_of
+        # of columns by token; 0 in all others
+        self._padding = {"input_ids": pad_id, "shot_buckets": -1}
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad and weigh the rows of one batch."""
         width = self._width(max(len(row["input_ids"]) for row in rows))
-        ids = np.full((len(rows), width), self.pad_id, np.int64)
+        ids = np.full((len(rows), width), self._padding["input_ids"], np.int64)
         weights = np.zeros((len(rows), width), np.float32)
-        buckets = np.full((len(rows), width), -1, np.int64)
+        buckets = np.full((len(rows), width), self._padding["shot_buckets"], np.int64)
         denominators = np.zeros(len(rows), np.float64)
         n_answers = np.zeros(len(rows), np.int64)
         n_tokens = np.zeros(len(rows), np.int64)
@@ -80,7 +82,7 @@ class EpisodeCollator:
         The loss of a step is a sum over its rows, so that it matters to nothing but time which of them share a batch:
         a short row beside a long one is padded to its length.
         """
-        lengths = [int(n) for batch in batches for n in batch["n_tokens"]]
+        lengths = [n for batch in batches for n in batch["n_tokens"].tolist()]
         if len(batches) < 2 or len(set(lengths)) < 2:
             return list(batches)
         order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
@@ -100,9 +102,7 @@ class EpisodeCollator:
         """Return a row of a batch cut or padded to a width; numbers of whole rows stay as they are."""
         if row.dim() == 0 or len(row) >= width:
             return row[:width] if row.dim() else row
-        return torch.nn.functional.pad(
-            row, (0, width - len(row)), value={"input_ids": self.pad_id, "shot_buckets": -1}.get(column, 0)
-        )
+        return torch.nn.functional.pad(row, (0, width - len(row)), value=self._padding.get(column, 0))
 
     def _preservation_columns(self, n_rows: int, width: int) -> dict[str, np.ndarray]:
         terms = self.objective.preservation

@@ -32,6 +32,7 @@ steps: 2
 curve_points: [0.5]
 dedicated_steps: 1
 learning_rates: [1.0e-4, 1.0e-1]
+text: builtin
 chosen: {{few_shot_ft: 1.0e-4, dedicated_ft: 1.0e-4}}
 seeds: [0, 1]
 """
@@ -115,9 +116,10 @@ def test_near_tasks_and_families_are_reported_apart_from_held_out_ones(place, do
             for k, point in points.items():
                 mine = [s.score for s in scores if (s.method, s.task, s.shots) == (name, task, int(k))]
                 assert point["mean"] == pytest.approx(sum(mine) / len(mine), abs=1e-5), (role, name, k)
-    # in-context learning is kept or lost on foreign tasks alone
+    # in-context learning is kept or lost on tasks that were not tuned on
     assert set(result["retention"]["manyicl"]["tasks"]) | set(result["retention"]["manyicl"]["left_out"]) == {
-        "mood_held_out_0"
+        "mood_held_out_0",
+        "title_held_out_0",
     }
 
 
@@ -200,6 +202,59 @@ def test_the_learning_rate_is_the_better_one_on_dev(place, done):
     assert {row["task"] for row in rows} == {"mood_dev_0"}
     assert result["learning_rates"]["manyicl"] == max(means, key=means.get)
     assert result["learning_rates"]["few_shot_ft"] == 1e-4
+    assert result["learning_rate_scores"] == {
+        "manyicl": {f"{r:g}": pytest.approx(m, abs=1e-6) for r, m in means.items()}
+    }
+
+
+def test_differences_on_near_tasks_stand_apart(place, done):
+    result, _ = done
+    pairs = {"few_shot_ft-base", "manyicl-base", "manyicl-few_shot_ft"}
+    assert set(result["near"]["paired"]) == set(result["paired"]) == pairs
+    scores = read_scores(place / "out")
+    means = [
+        sum(s.score for s in scores if (s.method, s.task, s.shots) == (m, "title_held_out_0", 2)) / 2
+        for m in ("manyicl", "few_shot_ft")
+    ]
+    assert result["near"]["paired_mean"]["manyicl-few_shot_ft"]["2"] == pytest.approx(means[0] - means[1], abs=1e-5)
+    claimed = [c for c in result["claims"] if c["claim"] == "manyicl - few_shot_ft, near tasks"]
+    assert [c["ci95"] for c in claimed] == [result["near"]["paired"]["manyicl-few_shot_ft"]["2"]]
+
+
+def test_every_method_has_a_retention_report_and_dedicated_models_theirs_on_tasks_that_are_not_their_own(place, done):
+    result, _ = done
+    assert set(result["retention"]) == {"few_shot_ft", "manyicl", "dedicated_ft"}
+    assert all(set(r["held_out"]) == {"0", "2"} for r in result["retention"].values())
+    name = f"dedicated_ft-lr{result['learning_rates']['dedicated_ft']:g}-seed0-topic_train_0"
+    (folder,) = (p for p in (place / "out" / "dedicated").iterdir() if p.is_dir())
+    assert folder.name == name
+    scores = read_scores(folder)
+    assert {(s.task, s.shots, s.draw) for s in scores} == {
+        (task, k, 0) for task in ("mood_held_out_0", "title_held_out_0") for k in (0, 2)
+    }
+    found = result["retention"]["dedicated_ft"]["normalised_average"]["2"]
+    assert found == pytest.approx(50 * sum(s.score for s in scores if s.shots == 2), abs=1e-3)
+    # on the curves over shots they are on their own tasks alone
+    assert not result["methods"]["dedicated_ft"].get("held_out")
+
+
+def test_bits_per_byte_are_measured_for_the_base_and_every_method_over_all_tasks(done):
+    result, _ = done
+    bits = {name: m.get("general_bits_per_byte") for name, m in result["methods"].items()}
+    assert bits.pop("dedicated_ft") is None
+    assert all(value > 0 for value in bits.values())
+    change = result["retention"]["manyicl"]["general_bits_per_byte_change"]
+    assert change == pytest.approx(bits["manyicl"] - bits["base"], abs=1e-3)
+
+
+def test_held_out_tasks_are_counted_as_read_by_those_that_read_them(place, done):
+    # the base, two methods of two seeds, and the first seed's one dedicated model; the second seed's reads its own task alone
+    assert json.loads((place / "out" / "manifest.json").read_text())["held_out_reads"] == 6
+
+
+def test_the_base_may_be_named_among_the_methods(place):
+    preset = load_preset(str(place / "preset.yaml"), LadderPreset, methods=["base", "manyicl"])
+    assert preset.methods == ["manyicl"]
 
 
 def test_a_finished_ladder_trains_and_reads_nothing_again(place, done):

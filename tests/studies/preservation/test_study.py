@@ -116,7 +116,9 @@ def test_every_model_is_judged_on_foreign_tasks_and_its_own_target_only(place, d
 def test_more_and_more_tasks_are_tuned_on_at_the_same_tokens(done):
     sweep = done["diversity"]
     assert {name: (m["n_tasks"], m["n_families"]) for name, m in sweep.items()} == {"3": (3, 3)}
-    assert sweep["3"]["trained_tokens"] == pytest.approx(done["diverse"]["full"]["trained_tokens"], rel=0.3)
+    # two steps of 300, of a handful of rows each
+    assert sweep["3"]["trained_tokens"] == pytest.approx(600, rel=0.3)
+    assert done["diverse"]["full"]["trained_tokens"] == pytest.approx(600, rel=0.3)
 
 
 def test_methods_that_move_the_same_parameters_share_a_learning_rate(place, done):

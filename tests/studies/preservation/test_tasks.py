@@ -3,7 +3,8 @@ from itertools import pairwise
 import pytest
 
 from manyshot.files import write_json
-from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, study_text, sweep_name, training_paths
+from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, sweep_name, training_paths
+from manyshot.studies.text import study_text
 from manyshot.tasks import Example, Task, open_corpus, open_suite, save_task
 
 

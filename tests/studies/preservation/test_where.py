@@ -141,7 +141,7 @@ def test_what_was_moved_alone_brings_everything_back(tmp_path):
         assert layers["all"]["a"] == (found["base"] if "v" in letters else found["tuned"])
     assert all(change > 0 for change in found["projection_changes"]["v"])
     assert found["projection_changes"]["q"] == [0, 0]
-    assert all("v_proj" in name for name, change in found["most_changed"].items() if change > 0)
+    assert all("v_proj" in name for name, change in found["matrix_changes"].items() if change > 0)
 
 
 def test_gradients_of_other_labels_differ_and_those_of_the_same_do_not():

@@ -23,8 +23,11 @@ def judge_claims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     claims = [
         _claim("manyicl / dedicated_ft above the floor, seen tasks", f">= {OF_DEDICATED:.2f}", shots, ratio)
         | {"agree": None if ratio is None else ratio >= OF_DEDICATED},
-        _difference(result, "manyicl-few_shot_ft", ABOVE_FEW_SHOT),
-        _difference(result, "manyicl-base", 0.0),
+        _difference(result, result, "manyicl-few_shot_ft", ABOVE_FEW_SHOT, "held-out tasks"),
+        _difference(result, result["near"], "manyicl-few_shot_ft", ABOVE_FEW_SHOT, "near tasks"),
+        _difference(result, result, "manyicl-base", 0.0, "held-out tasks"),
+        _difference(result, result["near"], "manyicl-base", 0.0, "near tasks"),
+        _icl_drop(result, "manyicl"),
         _claim(
             "tokens of manyicl to few_shot_ft's final score, dev tasks, as a share of few_shot_ft's",
             f"<= {SHARE_OF_TOKENS:.2f}",
@@ -40,11 +43,23 @@ def judge_claims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return claims
 
 
-def _difference(result: Mapping[str, Any], pair: str, least: float) -> dict[str, Any]:
+def _icl_drop(result: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return whether a method left as much in-context learning as it found, where demonstrations help the base."""
+    kept = result["retention"].get(method, {})
+    drop = kept.get("icl_drop")
+    n_tasks = len(kept.get("icl_tasks", ()))
+    words = f"ICL drop of {method}, {n_tasks} tasks not tuned on where shots help the base"
+    claim = _claim(words, "<= 0.00", result["shots"], drop, kept.get("icl_drop_ci95"))
+    return claim | {"agree": None if drop is None else drop <= 0}
+
+
+def _difference(
+    result: Mapping[str, Any], paired: Mapping[str, Any], pair: str, least: float, tasks: str
+) -> dict[str, Any]:
     shots = str(result["shots"])
-    mean = result["paired_mean"].get(pair, {}).get(shots)
-    bounds = result["paired"].get(pair, {}).get(shots)
-    claim = _claim(f"{pair.replace('-', ' - ')}, held-out tasks", f">= {least:+.2f}", result["shots"], mean, bounds)
+    mean = paired["paired_mean"].get(pair, {}).get(shots)
+    bounds = paired["paired"].get(pair, {}).get(shots)
+    claim = _claim(f"{pair.replace('-', ' - ')}, {tasks}", f">= {least:+.2f}", result["shots"], mean, bounds)
     if least > 0:
         claim["goal"] += ", interval above 0"
     met = mean is not None and mean >= least and (least == 0 or bounds[0] > 0)

@@ -15,6 +15,7 @@ from manyshot.records import Prediction, Score
 from manyshot.studies.jobs import Job
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.preset import LadderPreset
+from manyshot.studies.text import study_text
 from manyshot.tasks import Task, open_corpus
 
 
@@ -105,7 +106,7 @@ def _bits(preset: LadderPreset, folder: Path, method: str, places: Sequence[str]
     cache = folder / "bits_per_byte.json"
     known = read_json(cache) if cache.is_file() else {}
     if method not in known:
-        corpus = open_corpus(str(preset.text))
+        corpus = open_corpus(str(study_text(preset.text, folder)))
         values = []
         for place in places:
             loaded = load_model(place)

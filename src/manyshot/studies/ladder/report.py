@@ -1,11 +1,13 @@
 """What ladder.json holds: the summary of the records, and what only a comparison of methods on equal terms can say.
 
 seeds, learning_rates, meanings    what was trained
+learning_rate_scores               method -> learning rate -> mean score on dev, which rates were chosen by
 shots                              the largest number of demonstrations, at which claims are judged
 tasks                              name -> role (held_out, near, seen) and family
 paired, paired_mean                "a-b" -> shots -> 95 % interval and mean of the difference, over held-out tasks
 paired_queries_needed              "a-b" -> shots -> about how many queries would separate the two, and how many there are
 by_family                          role -> family -> method -> shots -> mean and interval
+near                               the same differences over near tasks, which have a twin in training
 without_math                       curves and differences on held-out tasks that are not of the family math
 to_dedicated, retention            see paired.py and evaluation/retention.py
 learning_curves, tokens_to_reach   see learning.py
@@ -21,7 +23,7 @@ import numpy as np
 from manyshot import records
 from manyshot.evaluation import summarise, task_scores
 from manyshot.evaluation.intervals import TaskScores, family_mean, interval
-from manyshot.evaluation.retention import Judged, measure_retention
+from manyshot.evaluation.retention import Judged, measure_retention, read_judged
 from manyshot.records import Prediction, Score
 from manyshot.studies.jobs import Job
 from manyshot.studies.ladder.claims import judge_claims
@@ -33,6 +35,9 @@ from manyshot.studies.preset import LadderPreset
 from manyshot.tasks import Task
 
 MATH = "math"
+# roles of tasks that no method was tuned on
+FOREIGN = ("held_out", "near")
+DEDICATED = "dedicated"
 _Results = Mapping[tuple[str, str, int], TaskScores]
 
 
@@ -43,6 +48,7 @@ def ladder_result(
     rates: Mapping[str, float],
     jobs: Sequence[Job],
     learning: Mapping[str, Any],
+    rate_scores: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """Return all of ladder.json from the records in a ladder's folder, where everything is trained and judged."""
     scores, predictions = records.read_scores(folder), records.read_predictions(folder)
@@ -61,9 +67,11 @@ def ladder_result(
         "seeds": preset.seeds,
         "shots": most,
         "learning_rates": dict(rates),
+        "learning_rate_scores": rate_scores,
         "meanings": {name: METHODS[name].meaning for name in preset.methods},
         "tasks": {task: {"role": role, "family": families[task]} for task, role in roles.items()},
         **_paired(paired_differences(scores, predictions, held_out, pairs)),
+        "near": _paired(paired_differences(scores, predictions, whole.get("near", []), pairs)),
         "by_family": {role: _by_family(results, summary["methods"], names, families) for role, names in whole.items()},
         "without_math": {
             **_curves(results, (BASE, *others), no_math, families),
@@ -72,7 +80,7 @@ def ladder_result(
         "to_dedicated": {m: ratio_to_dedicated(scores, m, most) for m in others}
         if "dedicated_ft" in preset.methods
         else {},
-        "retention": _retention(preset, judged, scores, predictions, summary),
+        "retention": _retention(preset, folder, judged, jobs, scores, predictions, summary),
         "learning_shots": learning.get("shots"),
         "learning_curves": learning.get("curves", {}),
         "learning_base": learning.get("base"),
@@ -154,25 +162,38 @@ def _add_dedicated(summary: dict[str, Any], results: _Results, scores: Sequence[
 
 def _retention(
     preset: LadderPreset,
+    folder: Path,
     judged: Sequence[tuple[Task, str]],
+    jobs: Sequence[Job],
     scores: Sequence[Score],
     predictions: Sequence[Prediction],
     summary: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return what each method left of the base's in-context learning on held-out tasks, paired with it by seed."""
+    """Return what each method left of the base's in-context learning on tasks that none was tuned on.
+
+    Each seed's model is paired with the base; of dedicated models those of the first seed, task by task.
+    """
     labels = {task.name: tuple(task.labels or {e.output for e in task.test}) for task, _ in judged}
     seen = {task.name: labels[task.name] for task, role in judged if role == "seen"}
-    held_out = [task.name for task, role in judged if role == "held_out"]
+    foreign = [task.name for task, role in judged if role in FOREIGN]
 
-    def of_seed(method: str, number: int) -> Judged:
+    def of_seed(method: str, number: int, shots: Sequence[int] = preset.shots) -> Judged:
         draws = range(number * preset.draws, (number + 1) * preset.draws)
         bits = summary["methods"][method].get("general_bits_per_byte")
-        own_scores = [s for s in scores if s.method == method and s.draw in draws]
-        return Judged(own_scores, [p for p in predictions if p.method == method and p.draw in draws], bits)
+        own = [
+            [r for r in rows if r.method == method and r.draw in draws and r.shots in shots]
+            for rows in (scores, predictions)
+        ]
+        return Judged(own[0], own[1], bits)
 
     found = {}
     for method in preset.methods:
         if not METHODS[method].dedicated:
             sides = [[of_seed(m, i) for i in range(len(preset.seeds))] for m in (BASE, method)]
-            found[method] = measure_retention(sides[0], sides[1], targets=seen, foreign=held_out).to_dict()
+            found[method] = measure_retention(sides[0], sides[1], targets=seen, foreign=foreign).to_dict()
+        else:
+            places = [folder / DEDICATED / j.name for j in jobs if j.method == method and j.seed == preset.seeds[0]]
+            base = of_seed(BASE, 0, (0, max(preset.shots)))
+            after = [read_judged(place, method) for place in places]
+            found[method] = measure_retention([base] * len(after), after, foreign=foreign).to_dict()
     return found

@@ -4,6 +4,7 @@ FOLDER/recipe.yaml            the resolved preset
 FOLDER/runs/METHOD-lrL-seedS  a run folder a training
 FOLDER/dev/                   scores on dev tasks by METHOD@L, which learning rates are chosen from
 FOLDER/learning/              scores on dev tasks by METHOD@STEP, the learning curves
+FOLDER/dedicated/             scores of the first seed's dedicated models on tasks that are not theirs, a folder each
 FOLDER/                       a run folder of all methods: scores, predictions, summary.json, report.html
 FOLDER/ladder.json            the summary with what report.py adds to it
 FOLDER/ladder.md              its tables
@@ -29,10 +30,10 @@ from manyshot.models import load_model
 from manyshot.recipe import Recipe
 from manyshot.records import CellLog
 from manyshot.reporting import ladder_markdown
-from manyshot.studies.jobs import Job, is_trained, train_once
+from manyshot.studies.jobs import Job, alone, is_trained, train_once
 from manyshot.studies.ladder.examples import worked_examples
 from manyshot.studies.ladder.learning import drop_checkpoints, learning_curves, saved_at, saving
-from manyshot.studies.ladder.report import ladder_result
+from manyshot.studies.ladder.report import DEDICATED, FOREIGN, ladder_result
 from manyshot.studies.methods import BASE, METHODS
 from manyshot.studies.preset import LadderPreset
 from manyshot.studies.recipes import answers_a_step, training_recipe
@@ -173,14 +174,26 @@ class Ladder:
         # all processes train, in this order, before the first judges alone
         models = [self.train(job) for job in left]
         if self.ranks.is_main and left:
-            log = CellLog(folder)
-            for job, model in zip(left, models, strict=True):
-                tasks, options = self._on_dev(job)
-                self._score(model, _at_rate(job), tasks, options, log, range(options.draws))
-            log.finish()
+            # the tasks of a cluster's array may come here at once
+            with alone(folder):
+                log = CellLog(folder)
+                for job, model in zip(left, models, strict=True):
+                    tasks, options = self._on_dev(job)
+                    if not self._dev_cells(job) <= log.done:
+                        self._score(model, _at_rate(job), tasks, options, log, range(options.draws))
+                log.finish()
         self.ranks.wait()
         scores, names = records.read_scores(folder), {_at_rate(job) for job in jobs}
         return {name: float(np.mean([s.score for s in scores if s.method == name])) for name in names}
+
+    def _on_dev_by_rate(self) -> dict[str, dict[str, float]]:
+        """Return method -> learning rate -> mean score on dev, of methods whose rate was chosen here."""
+        jobs = self.grid()
+        means = self._judge_on_dev(jobs) if jobs else {}
+        found: dict[str, dict[str, float]] = {}
+        for job in jobs:
+            found.setdefault(job.method, {})[f"{job.learning_rate:g}"] = round(means[_at_rate(job)], 6)
+        return found
 
     def _on_dev(self, job: Job) -> tuple[list[Task], EvaluationOptions]:
         preset = self.preset
@@ -222,7 +235,9 @@ class Ladder:
     def _report(self, rates: dict[str, float], jobs: Sequence[Job]) -> None:
         preset = self.preset
         self._judge_all(jobs)
-        result = ladder_result(preset, self.folder, self.judged, rates, jobs, self._learning(jobs))
+        result = ladder_result(
+            preset, self.folder, self.judged, rates, jobs, self._learning(jobs), self._on_dev_by_rate()
+        )
         if "manyicl" in preset.methods:
             first = self.folder / "runs" / Job("manyicl", rates["manyicl"], preset.seeds[0]).name
             write_text(self.folder / records.METRICS, (first / records.METRICS).read_text(encoding="utf-8"))
@@ -245,11 +260,21 @@ class Ladder:
             number = preset.seeds.index(job.seed)
             draws = range(number * preset.draws, (number + 1) * preset.draws)
             model = self.folder / "runs" / job.name / records.MODEL
-            if job.task:
-                alone = options.model_copy(update={"shots": [0]})
-                self._judge(model, job.method, self.suite.load([job.task]), alone, log, draws)
-            else:
+            if not job.task:
                 self._judge(model, job.method, tasks, options, log, draws)
+                continue
+            own = options.model_copy(update={"shots": [0]})
+            self._judge(model, job.method, self.suite.load([job.task]), own, log, draws)
+            if number == 0:
+                self._judge_elsewhere(job, model, options, draws)
+        log.finish()
+
+    def _judge_elsewhere(self, job: Job, model: Path, options: EvaluationOptions, draws: range) -> None:
+        """Judge a dedicated model on tasks that it was not tuned on, for what it left of in-context learning."""
+        foreign = [task for task, role in self.judged if role in FOREIGN]
+        log = CellLog(self.folder / DEDICATED / job.name)
+        ends = options.model_copy(update={"shots": sorted({0, max(options.shots)})})
+        self._judge(model, job.method, foreign, ends, log, draws)
         log.finish()
 
     def _judge(
@@ -264,7 +289,9 @@ class Ladder:
         wanted = {(method, task.name, k, d) for task in tasks for k in options.shots for d in draws}
         if not wanted <= log.done:
             self._score(model, method, tasks, options, log, draws)
-            records.count_held_out_reads(self.folder)
+            held_out = {task.name for task, role in self.judged if role == "held_out"}
+            if any(task.name in held_out for task in tasks):
+                records.count_held_out_reads(self.folder)
 
     def _learning(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """Return the learning curves of the first seed's models, judged on dev where they are not yet."""

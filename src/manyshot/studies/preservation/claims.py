@@ -14,6 +14,8 @@ from manyshot.studies.preservation.tasks import DIVERSE
 YES, NO, OPEN = "yes", "no", "not told apart"
 DIGEST = "a digest of forgetting during fine-tuning (unverified)"
 # methods that differ in nothing but which parameters move
+# of answers on other tasks, the share that a tuned model gives in the tuned task's format (ProMoT says > .90)
+MOST_IN_FORMAT = 0.90
 TUNINGS = (
     "full",
     "lora_r4",
@@ -67,6 +69,9 @@ CLAIMS = (
     ),
     Claim("holding the weights to the base (l2_sp) keeps it", "arXiv 1802.01483", "full", "full+l2_sp"),
     Claim("tuning behind a soft prompt first (ProMoT) keeps it", "arXiv 2211.00635", "full", "promot"),
+    Claim("more than as many steps on the weights without the prompt", "arXiv 2211.00635", "full_half", "promot"),
+    Claim("LoRA on queries and values (rank 16) forgets less than full fine-tuning", DIGEST, "full", "lora_qv"),
+    Claim("kl_input keeps it in LoRA too", "arXiv 2509.03934", "lora", "lora+kl_input"),
     Claim("tuning on all tasks forgets less than on one", f"arXiv 2211.00635; {DIGEST}", "full", f"full, {DIVERSE}"),
     Claim("the same for LoRA", f"arXiv 2211.00635; {DIGEST}", "lora", f"lora, {DIVERSE}"),
 )
@@ -97,6 +102,11 @@ def measure_claims(outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
         text = "single-task tuning with shots in its rows does not protect in-context learning"
         claimed, measured = "full keeps as much as full+icl_format20", f"ICL drop: difference {_with_interval(result)}"
         found.append({**_line(text, "arXiv 2211.00635", claimed, measured, result), "agree": agree})
+    if "full" in outcomes and (ratio := outcomes["full"].report["format_ratio"]) is not None:
+        text = "a model tuned on one task answers other tasks in its format (more than 90 %)"
+        measured = f"{ratio:.1%} of the answers elsewhere"
+        line = _line(text, "arXiv 2211.00635", f"more than {MOST_IN_FORMAT:.0%}", measured, {"ci95": None})
+        found.append({**line, "agree": YES if ratio > MOST_IN_FORMAT else NO})
     ranked = [outcomes[name] for name in TUNINGS if name in outcomes]
     if len(ranked) >= 4:
         result = rank_correlation(ranked)

@@ -1,8 +1,6 @@
-"""What a study of the bundled model is made of: the generated suite, probes of recall beside it, and prose of its world.
+"""The generated suite with probes of recall beside it. Recall is in-context learning with nothing to know but what the prompt
+says.
 
-Recall is in-context learning with nothing to know but what the prompt says.
-
-general.txt                           prose as the bundled model was trained on, other documents than those
 tasks/recall_TEMPLATE_LABELS_NUMBER   made-up words under made-up labels (pretraining/probe.py), which no training task has
                                       anything of; split `recall`, two of a template and number of labels, and one more in `dev`
 """
@@ -10,22 +8,18 @@ tasks/recall_TEMPLATE_LABELS_NUMBER   made-up words under made-up labels (pretra
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from random import Random
 
-from manyshot.files import read_json, write_json, write_text
+from manyshot.files import read_json, write_json
 from manyshot.pretraining.probe import LABELS, TEMPLATES, make_probe
-from manyshot.pretraining.world import prose
-from manyshot.seeds import derive
 from manyshot.tasks import save_task
 from manyshot.tasks.builtin import write_suite
 
-BUILTIN, BUILTIN_AND_RECALL = "builtin", "builtin+recall"
+BUILTIN_AND_RECALL = "builtin+recall"
 SPLIT_OF_NUMBER = ("dev", "recall", "recall")
 # demonstrations are drawn from these
 _N_TRAIN = 100
 # not those that `python -m manyshot.pretraining probe` draws
 _SEED = 1
-_N_DOCUMENTS, _N_SENTENCES = 200, 8
 
 
 def write_recall_suite(folder: Path) -> Path:
@@ -42,11 +36,3 @@ def write_recall_suite(folder: Path) -> Path:
             splits[split].append(name)
     write_json(folder / "suite.json", splits)
     return folder
-
-
-def write_prose(place: Path) -> Path:
-    """Write prose of the generated world, unless it is there; return the file."""
-    if not place.is_file():
-        documents = [prose(Random(derive(_SEED, "general", n)), _N_SENTENCES) for n in range(_N_DOCUMENTS)]
-        write_text(place, "\n\n".join(documents) + "\n")
-    return place

@@ -15,6 +15,8 @@ from manyshot.evaluation import Judged, interval, measure_retention, task_scores
 from manyshot.evaluation.intervals import N_RESAMPLES
 from manyshot.seeds import generator
 
+# the family of probes that can be answered from the prompt alone
+RECALL = "recall"
 # a target with less room above the base's score without shots cannot show what a tuning teaches
 LEAST_ROOM = 0.10
 # what the combination that is sought must do
@@ -107,6 +109,7 @@ def measure_outcome(base: Judged, pairs: Sequence[Pair], foreign: Sequence[str],
     report["trained_parameters"] = pairs[0].trained_parameters
     report["trained_tokens"] = round(float(np.mean([p.trained_tokens for p in pairs])))
     report["seconds"] = round(float(np.mean([p.seconds for p in pairs])), 2)
+    report["icl_drop_by_kind"] = _by_kind(base, pairs, foreign, shots)
     above = np.array([[before] * len(pairs), after]).reshape(2, len(pairs), len(tasks))
     return Outcome(tuple(pairs), shots, above, gains, resampled, report)
 
@@ -209,6 +212,26 @@ def _format_ratio(base: Judged, pairs: Sequence[Pair], foreign: Sequence[str]) -
         ratios += [ratio] * len(after)
     known = [ratio for ratio in ratios if ratio is not None]
     return _rounded(float(np.mean(known))) if known else None
+
+
+def _by_kind(base: Judged, pairs: Sequence[Pair], foreign: Sequence[str], shots: int) -> dict[str, float | None]:
+    """Return the drop on tasks of recall and on all others apart, where both are judged: they need not move together."""
+    families = {s.task: s.family for s in base.scores if s.task in foreign and s.shots == shots}
+    kinds = {
+        "recall": [t for t in families if families[t] == RECALL],
+        "other": [t for t in families if families[t] != RECALL],
+    }
+    if not all(kinds.values()):
+        return {}
+    after = [p.after for p in pairs]
+    return {kind: measure_retention([base] * len(after), after, foreign=t).icl_drop for kind, t in kinds.items()}
+
+
+def seconds_ratio(one: Outcome, other: Outcome) -> float | None:
+    """Return the median over trainings of the same task and seed of one's seconds to the other's; None without such pairs."""
+    of = {pair.key: pair.seconds for pair in other.pairs}
+    ratios = [pair.seconds / of[pair.key] for pair in one.pairs if of.get(pair.key)]
+    return _rounded(np.median(ratios)) if ratios else None
 
 
 def _picks(one: Outcome, other: Outcome) -> list[tuple[np.ndarray, np.ndarray]]:

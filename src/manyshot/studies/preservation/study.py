@@ -23,7 +23,7 @@ from manyshot.judging import claim_folder, describe
 from manyshot.studies.jobs import Job, alone
 from manyshot.studies.methods import BASE, tuning_of
 from manyshot.studies.preservation.claims import claims_of_where, measure_claims
-from manyshot.studies.preservation.report import GOAL, Outcome, against_goal, rooms
+from manyshot.studies.preservation.report import GOAL, Outcome, against_goal, rooms, seconds_ratio
 from manyshot.studies.preservation.tasks import DIVERSE, sweep_name, training_paths
 from manyshot.studies.preservation.trainings import Trainings
 from manyshot.studies.preservation.where import where_it_lives
@@ -32,7 +32,7 @@ from manyshot.studies.preset import PreservationPreset
 Say = Callable[[str], None]
 RESULT, WHERE = "preservation.json", "where.json"
 # methods that are also tuned on all training tasks at once
-DIVERSE_METHODS = ("full", "lora")
+DIVERSE_METHODS = ("full", "lora", "value_only", "mlp", "full+kl_input")
 # with less there is nothing to lose
 LEAST_GAIN_FROM_SHOTS = 0.15
 # a combination must teach this share of what full tuning does to be called best, and a learning rate of what others do
@@ -137,15 +137,20 @@ class Preservation:
         return found
 
     def _best(self, rates: dict[str, float]) -> str | None:
-        """Return the candidate that keeps most on dev among those that teach nearly what full tuning does."""
+        """Return the candidate that keeps most on dev among those that teach nearly what full tuning does in the time allowed."""
         candidates = self._candidates()
         if not candidates:
             return None
-        full = self._on_dev("full", rates["full"]).report["target_gain"]
-        results = {m: self._on_dev(m, rates[m]).report for m in candidates}
-        able = [m for m in candidates if results[m]["target_gain"] >= LEAST_SHARE_OF_FULL * full]
+        full = self._on_dev("full", rates["full"])
+        outcomes = {m: self._on_dev(m, rates[m]) for m in candidates}
+        results = {m: outcome.report for m, outcome in outcomes.items()}
+        able = [m for m in candidates if results[m]["target_gain"] >= LEAST_SHARE_OF_FULL * full.report["target_gain"]]
+        able = [m for m in able if (seconds_ratio(outcomes[m], full) or 0.0) <= GOAL["most_seconds_ratio"]]
         if not able:
-            self.say(f"best: no candidate teaches {LEAST_SHARE_OF_FULL:.0%} of what full does on dev; all are compared")
+            self.say(
+                f"best: no candidate teaches {LEAST_SHARE_OF_FULL:.0%} of what full does on dev in "
+                f"{GOAL['most_seconds_ratio']} times its time; all are compared"
+            )
         return min(able or candidates, key=lambda m: _lost(results[m]))
 
     # ---- the report
@@ -208,7 +213,7 @@ class Preservation:
     ) -> dict[str, Any]:
         method = name.split(",")[0]
         full = outcomes.get("full")
-        ratio = round(outcome.report["seconds"] / full.report["seconds"], 3) if full else None
+        ratio = seconds_ratio(outcome, full) if full and DIVERSE not in name else None
         return {**outcome.report, "seconds_ratio": ratio, "learning_rate": rates[method]}
 
     def _rooms(self, outcomes: dict[str, Outcome]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 
 from manyshot.seeds import generator
-from manyshot.studies.preservation.generated import BUILTIN, BUILTIN_AND_RECALL, write_prose, write_recall_suite
+from manyshot.studies.preservation.generated import BUILTIN_AND_RECALL, write_recall_suite
 from manyshot.studies.preservation.mmlu import MMLU, write_mmlu_suite
+from manyshot.studies.text import BUILTIN
 from manyshot.tasks import Suite, open_suite
 from manyshot.tasks.builtin import write_suite
 
@@ -30,11 +31,6 @@ def open_study_suite(name: str, folder: Path) -> Suite:
     if name.startswith(f"{MMLU}:"):
         return open_suite(write_mmlu_suite(Path(name.removeprefix(f"{MMLU}:")), folder / "tasks"))
     return open_suite(Path(name))
-
-
-def study_text(name: str | None, folder: Path) -> str | None:
-    """Return the path of a preset's general text: `builtin` is prose of the generated world, written into the study's folder."""
-    return str(write_prose(folder / "general.txt")) if name == BUILTIN else name
 
 
 def sweep_name(n_tasks: int, *, one_family: bool = False) -> str:

@@ -13,9 +13,10 @@ from manyshot.studies.jobs import Job, is_held, is_trained, train_once
 from manyshot.studies.methods import BASE, PRESERVING
 from manyshot.studies.preservation.judging import Bench
 from manyshot.studies.preservation.report import Outcome, Pair, Target, measure_outcome
-from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, study_text, training_paths
+from manyshot.studies.preservation.tasks import is_diverse, open_study_suite, training_paths
 from manyshot.studies.preset import PreservationPreset
 from manyshot.studies.recipes import training_recipe
+from manyshot.studies.text import study_text
 from manyshot.tasks import Task, save_task
 
 
@@ -47,6 +48,7 @@ class Trainings:
         """Return the recipe of a training."""
         preset, method = self.preset, PRESERVING[job.method]
         stages: list[dict[str, Any]] = [dict(stage) for stage in method.get("stages", [method])]
+        share = float(stages[0].pop("share_of_steps", 1.0))
         for stage in stages:
             data = dict(stage.get("data", {}))
             data["mix"] = {"icl_format": 0.0, **data.get("mix", {})}
@@ -61,7 +63,7 @@ class Trainings:
             tasks=training_paths(self.suite, str(job.task), job.seed),
             strange=preset.held_out,
             learning_rate=job.learning_rate,
-            steps=preset.steps,
+            steps=max(1, round(share * preset.steps)),
             seed=job.seed,
             # each training has other tasks: rows that stand in judged ones are left out, and counted aloud
             leaks="drop",

@@ -36,7 +36,6 @@ from manyshot.tasks import Example, Task
 
 LETTERS = "qkvo"
 N_GRADIENT_ROWS = 64
-_MOST_CHANGED = 10
 
 
 def where_it_lives(
@@ -79,7 +78,7 @@ def where_it_lives(
         **at,
         "restored": restored,
         "projection_changes": moved,
-        "most_changed": {name: round(value, 5) for name, value in changes[:_MOST_CHANGED]},
+        "matrix_changes": {name: round(value, 5) for name, value in changes},
         "gradient_cosine": {
             name: round(label_cosine(loaded.model, loaded.tokenizer, own), 4)
             for name, loaded in (("base", before), ("tuned", after))

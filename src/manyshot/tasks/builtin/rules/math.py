@@ -4,7 +4,7 @@ from random import Random
 
 from manyshot.tasks.builtin.lexicon import World, kind_of
 from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
-from manyshot.tasks.task import Example, Metric
+from manyshot.tasks.task import Example
 
 
 def _numbers(text: str) -> list[int]:
@@ -112,7 +112,7 @@ def _solve_how_often(text: str, binding: Binding) -> str:
 
 
 def _rule(
-    name: str, needs_demonstrations: bool, meaning: str, draw: Draw, solve: Solve, metric: Metric = "numeric", **fields
+    name: str, needs_demonstrations: bool, meaning: str, draw: Draw, solve: Solve, metric: str = "numeric", **fields
 ) -> Rule:
     return Rule(name, "math", metric, needs_demonstrations, meaning, draw, solve, **fields)
 

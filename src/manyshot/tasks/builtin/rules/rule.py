@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from manyshot.tasks.builtin.lexicon import Part, World
-from manyshot.tasks.task import Example, Metric
+from manyshot.tasks.task import Example
 
 _WORD = re.compile(r"[A-Za-z]+|\d+")
 
@@ -35,7 +35,7 @@ class Rule:
 
     name: str
     family: str
-    metric: Metric
+    metric: str
     needs_demonstrations: bool
     """True where instruction and input leave the answer open: labels stand for unknown classes, or a choice is hidden."""
     meaning: str

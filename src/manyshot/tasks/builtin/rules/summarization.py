@@ -6,7 +6,7 @@ from random import Random
 
 from manyshot.tasks.builtin.lexicon import THING_KINDS, World, kind_of
 from manyshot.tasks.builtin.rules.rule import Binding, Draw, Rule, Solve, words_of
-from manyshot.tasks.task import Example, Metric
+from manyshot.tasks.task import Example
 
 _DESCRIBING = frozenset(("good", "bad", "big", "small", "plain", "colour"))
 _THINGS = frozenset(kind for kinds in THING_KINDS.values() for kind in kinds)
@@ -104,7 +104,7 @@ def _rule(
     meaning: str,
     draw: Draw,
     solve: Solve,
-    metric: Metric = "exact_match",
+    metric: str = "exact_match",
     **fields,
 ) -> Rule:
     return Rule(name, "summarization", metric, needs_demonstrations, meaning, draw, solve, **fields)

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyshot.evaluation import floor_score, score_cell, score_query
-from manyshot.evaluation.metrics import encode_labels, macro_f1
 from manyshot.tasks import METRICS
+from manyshot.tasks.metrics import encode_labels, floor_score, macro_f1, score_cell, score_query
 
 
 def cell(metric, predictions, targets):

@@ -1,4 +1,5 @@
-"""Metrics: one query's score, a cell's score, and the floor. Texts and numbers only.
+"""Metrics: one query's score, a cell's score, and the floor. Texts and numbers only. To add one, write a function and its line
+in `_SCORES`.
 
 accuracy and exact_match compare whole answers, letters as they are. f1 is SQuAD's token F1 (arXiv 1606.05250, its
 normalisation included). rouge_l is the F-measure of the rouge-score package. numeric compares the last number of each text.
@@ -8,7 +9,7 @@ macro_f1 is the mean over the labels that occur, so its cell score is no mean ov
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,14 +22,8 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def score_query(metric: str, prediction: str, target: str) -> float:
-    """Return the score of one query, 0 to 1."""
-    if metric == "f1":
-        return token_f1(prediction, target)
-    if metric == "rouge_l":
-        return float(_rouge().score(target, prediction)["rougeL"].fmeasure)
-    if metric == "numeric":
-        return float(same_number(prediction, target))
-    return float(" ".join(prediction.split()) == " ".join(target.split()))
+    """Return the score of one query, 0 to 1. `metric` is one of METRICS."""
+    return float(_SCORES[metric](prediction, target))
 
 
 def score_cell(metric: str, predictions: Sequence[str], targets: Sequence[str], correct: Sequence[float]) -> float:
@@ -61,6 +56,16 @@ def macro_f1(predictions: np.ndarray, targets: np.ndarray) -> float:
     return float((2 * hits[present] / total[present]).mean())
 
 
+def same_text(prediction: str, target: str) -> bool:
+    """Tell whether both are the same, letters as they are, spaces as one."""
+    return " ".join(prediction.split()) == " ".join(target.split())
+
+
+def rouge_l(prediction: str, target: str) -> float:
+    """Return the F-measure of the longest common subsequence."""
+    return _rouge().score(target, prediction)["rougeL"].fmeasure
+
+
 def token_f1(prediction: str, target: str) -> float:
     """Return SQuAD's F1 over normalised tokens."""
     a, b = _normalise(prediction).split(), _normalise(target).split()
@@ -91,3 +96,14 @@ def _rouge() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], use_stemmer=False)
+
+
+_SCORES: Mapping[str, Callable[[str, str], float]] = {
+    "accuracy": same_text,
+    "macro_f1": same_text,
+    "exact_match": same_text,
+    "f1": token_f1,
+    "rouge_l": rouge_l,
+    "numeric": same_number,
+}
+METRICS = tuple(_SCORES)
