@@ -19,7 +19,7 @@ from manyshot.training import TrainingOptions
 
 # sections that every stage has, and that a recipe may give once for all stages
 STAGE_SECTIONS = ("data", "objective", "tuning", "training")
-_PATHS = (("suite", "path"), ("model", "path"), ("evaluation_text", "path"))
+_PATHS = (("suite", "path"), ("model", "path"), ("evaluation", "suite"), ("evaluation_text", "path"))
 
 
 class DataOptions(BaseModel):

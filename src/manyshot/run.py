@@ -141,18 +141,24 @@ class Run:
 
     def _guarding(self, training: TrainingTasks) -> list[tuple[Task, str]]:
         """Return the tasks that guards probe and that are not judged; no training task may share their texts either."""
-        judged = set(self.suite.select(self.recipe.evaluation.tasks))
+        known = {task.name for task, _ in self._judged()}
         tasks = [
             task
             for stage in self.recipe.stages
             for task in guard_tasks(stage.training.guard, self.suite, training[stage.name])
         ]
-        known = {task.name for task in self.suite.load(judged)}
         return [(task, "dev") for task in {t.name: t for t in tasks}.values() if task.name not in known]
 
     def _judged(self) -> list[tuple[Task, str]]:
-        paths = self.suite.select(self.recipe.evaluation.tasks)
-        return [(task, self.suite.role(path)) for path, task in zip(paths, self.suite.load(paths), strict=True)]
+        options, recipe = self.recipe.evaluation, self.recipe
+        suite = self.suite if options.suite is None else open_suite(options.suite, chat=recipe.suite.chat)
+        paths = suite.select(options.tasks)
+        judged = [(task, suite.role(path)) for path, task in zip(paths, suite.load(paths), strict=True)]
+        if options.suite is not None:
+            known = {task.name for task, _ in judged}
+            own = {task.name: task for stage in recipe.stages for task in self._training_tasks(stage)}
+            judged += [(task, "seen") for name, task in own.items() if name not in known]
+        return judged
 
     # ---- models
 

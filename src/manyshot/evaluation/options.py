@@ -15,6 +15,9 @@ class EvaluationOptions(BaseModel):
 
     tasks: list[str] = Field(default_factory=lambda: ["held_out"])
     """Splits, task paths or patterns of the suite; `!name` takes tasks out."""
+    suite: str | None = None
+    """Another suite that `tasks` are of, in a recipe; the training tasks are judged beside them, as seen ones. Null is the
+    recipe's own suite."""
     shots: list[int] = Field(default_factory=lambda: [0, 4, 16])
     """Numbers of demonstrations. The first 4 of the 16 are the 4, so a whole curve costs one reading of the longest."""
     draws: int = Field(default=3, ge=1)

@@ -10,10 +10,10 @@ def retention_tables(report: Mapping[str, Any]) -> list[Table]:
     """Return the table of curves, and that of what is lost, of a report: {"base": NAME, "models": {NAME: ...}}."""
     models = report["models"]
     first = next(iter(models.values()))
-    shots = list(first["held_out"])
-    base = (report["base"], *_curve(first, "_before", shots))
-    rows = [base, *((name, *_curve(model, "", shots)) for name, model in models.items())]
-    head = ("model", *(f"{k} shots" for k in shots), *(f"gain {k}" for k in first["gain_from_shots"]))
+    shots, gained = list(first["held_out"]), list(first["gain_from_shots"])
+    base = (report["base"], *_curve(first, "_before", shots, gained))
+    rows = [base, *((name, *_curve(model, "", shots, gained)) for name, model in models.items())]
+    head = ("model", *(f"{k} shots" for k in shots), *(f"gain {k}" for k in gained))
     curves = Table(f"foreign tasks ({len(first['tasks'])})", head, tuple(rows))
     most = str(first["shots"])
     losses = Table(
@@ -37,9 +37,13 @@ def retention_tables(report: Mapping[str, Any]) -> list[Table]:
     return [curves, losses]
 
 
-def _curve(model: Mapping[str, Any], suffix: str, shots: list[str]) -> list[str]:
+def _curve(model: Mapping[str, Any], suffix: str, shots: list[str], gained: list[str]) -> list[str]:
+    """Return a model's scores and gains; it may have been judged at fewer numbers of shots than the first."""
     curve, gains = model[f"held_out{suffix}"], model[f"gain_from_shots{suffix}"]
-    return [*(f"{curve[k]:.3f}" for k in shots), *(f"{gain:+.3f}" for gain in gains.values())]
+    return [
+        *(f"{curve[k]:.3f}" if k in curve else "" for k in shots),
+        *(f"{gains[k]:+.3f}" if k in gains else "" for k in gained),
+    ]
 
 
 def _facts(model: Mapping[str, Any], suffix: str, most: str) -> list[str]:
