@@ -2,10 +2,12 @@
 
 import json
 import random
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from manyshot.cli import app
@@ -124,6 +126,126 @@ def test_a_task_for_a_chat_model_says_so_itself_so_that_every_verb_agrees(table,
     task = load_task(tmp_path / "made")
     assert (task.template.chat, task.template.prompt, task.instruction) == ("system", "{input}", "Name the colour.")
     assert load_task(tmp_path / "made", chat="user") == task
+
+
+# ---- multiple choice
+
+QUIZ = ("--input-column", "question", "--output-column", "answer")
+EIGHT = [{"question": f"q{i}", "choices": [f"a{i}", f"b{i}", f"c{i}"], "answer": i % 2} for i in range(8)]
+
+
+def jsonl(place: Path, rows) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return place
+
+
+def test_choices_stand_in_the_input_and_all_their_letters_are_labels(tmp_path):
+    place = jsonl(tmp_path / "quiz.jsonl", EIGHT)
+    call("init", place, *QUIZ, "--choices-column", "choices", "--out", tmp_path / "made")
+    task = load_task(tmp_path / "made")
+    # C is shown and never right
+    assert (task.labels, task.metric) == (("A", "B", "C"), "accuracy")
+    wanted = {(f"q{i}\n(A) a{i}\n(B) b{i}\n(C) c{i}", "AB"[i % 2]) for i in range(8)}
+    assert {(e.input, e.output) for e in (*task.train, *task.test)} == wanted
+
+
+@pytest.mark.parametrize("column", ["choices", "options", "endings"])
+def test_choices_that_nobody_spoke_of_are_not_lost_in_silence(tmp_path, column):
+    place = jsonl(
+        tmp_path / "quiz.jsonl",
+        [{"question": row["question"], column: row["choices"], "answer": "xy"[row["answer"]]} for row in EIGHT],
+    )
+    done = call("init", place, *QUIZ, "--out", tmp_path / "made", fails=True)
+    assert f"--choices-column {column}" in str(done.exception)
+    assert not (tmp_path / "made").exists()
+    call("init", place, *QUIZ, "--choices-column", "none", "--out", tmp_path / "made")
+    assert {e.input for e in load_task(tmp_path / "made").train} <= {f"q{i}" for i in range(8)}
+
+
+# ---- splits without answers
+
+
+@pytest.mark.parametrize("has_validation", [True, False])
+def test_a_test_split_without_answers_is_passed_over_and_named(tmp_path, has_validation):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "train.csv").write_text("text,label\n" + "".join(f"t{i},{'ab'[i % 2]}\n" for i in range(10)))
+    (data / "test.csv").write_text("text,label\nx,\ny,\n")
+    if has_validation:
+        (data / "validation.csv").write_text("text,label\nv0,a\nv1,b\n")
+    done = call("init", data, *COLUMNS, "--out", tmp_path / "made")
+    queries = {e.input for e in load_task(tmp_path / "made").test}
+    assert queries == {"v0", "v1"} if has_validation else queries <= {f"t{i}" for i in range(10)}
+    assert f"{data / 'test.csv'}: none of its rows can be scored" in done.output
+    call("init", data, *COLUMNS, "--out", tmp_path / "named", "--test-split", "test", fails=True)
+
+
+# ---- conversations with a system turn
+
+
+def talk(i: int, system: str | None) -> dict:
+    turns = [{"role": "user", "content": f"q{i}"}, {"role": "assistant", "content": f"a{i % 2}"}]
+    return {"messages": [{"role": "system", "content": system}, *turns] if system else turns}
+
+
+def test_a_system_text_that_all_share_becomes_the_instruction(tmp_path):
+    place = jsonl(tmp_path / "talks.jsonl", [talk(i, "Be brief.") for i in range(8)])
+    done = call("init", place, "--out", tmp_path / "made")
+    task = load_task(tmp_path / "made")
+    assert task.instruction == "Be brief."
+    assert {(e.input, e.output) for e in (*task.train, *task.test)} == {(f"q{i}", f"a{i % 2}") for i in range(8)}
+    assert "flattened" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("systems", "options", "n"),
+    [
+        (["Be brief."] * 7 + ["Be long."], (), 8),
+        (["Be brief."] * 3 + [None] * 5, (), 3),
+        (["Be."] * 8, ("--instruction", "Go."), 8),
+    ],
+)
+def test_system_texts_of_their_own_stay_in_the_input_and_are_counted(tmp_path, systems, options, n):
+    place = jsonl(tmp_path / "talks.jsonl", [talk(i, system) for i, system in enumerate(systems)])
+    done = call("init", place, "--out", tmp_path / "made", *options)
+    task = load_task(tmp_path / "made")
+    inputs = {e.input for e in (*task.train, *task.test)}
+    assert inputs == {f"System: {s}\nUser: q{i}" if s else f"q{i}" for i, s in enumerate(systems)}
+    assert task.instruction == (options[1] if options else "")
+    assert f"{n} of 8 conversations" in done.output
+
+
+# ---- what is printed and proposed
+
+
+def test_the_printed_prediction_takes_its_text_as_text_though_it_begins_like_an_option(tmp_path):
+    place = jsonl(tmp_path / "sums.jsonl", [{"input": f"-{i} + 1", "output": f"{1 - i}"} for i in range(8)])
+    done = call("init", place, "--labels", "none", "--out", tmp_path / "made")
+    _, verb, *arguments = shlex.split(next(line for line in done.output.splitlines() if "manyshot predict" in line))
+    command = get_command(app).commands[verb]
+    parsed = command.make_context(verb, arguments).params
+    assert parsed["texts"] == [load_task(tmp_path / "made").test[0].input]
+    assert parsed["task"] == tmp_path / "made"
+
+
+def test_the_proposed_folder_is_named_after_the_file_though_its_path_holds_spaces(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("manyshot.cli.init.on_terminal", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "my data" / "my colours.CSV"
+    place.parent.mkdir()
+    table.rename(place)
+    done = CliRunner().invoke(app, ["init", str(place), "--skip-bad-rows"], input="text\nlabel\n\n\n")
+    assert done.exit_code == 0, done.output
+    assert load_task(tmp_path / "my_colours").name == "my_colours"
+
+
+def test_a_stop_text_of_another_kind_is_said(tmp_path):
+    place = jsonl(tmp_path / "notes.jsonl", [{"input": f"i{i}", "output": f"a\n###\nb{i}"} for i in range(8)])
+    done = call("init", place, "--labels", "none", "--out", tmp_path / "made")
+    task = load_task(tmp_path / "made")
+    assert repr(task.template.stop) in done.output
+    assert all(task.template.parse_answer(e.output + task.template.stop) == e.output for e in task.train)
 
 
 def test_a_data_set_with_a_test_split_keeps_it(tmp_path, monkeypatch):

@@ -365,6 +365,25 @@ def test_a_stop_text_inside_an_answer_is_refused_by_file_and_line(tmp_path):
     assert f"{place / 'train.jsonl'}:5" in message
 
 
+def test_an_answer_that_ends_as_its_stop_text_begins_is_refused_by_file_and_line(tmp_path):
+    place = folder(tmp_path / "t", [*ROWS, ("a b c", "one\n###")], template={"stop": "\n###\n"})
+    # read back up to the stop text it would end at, the answer would have lost its last line
+    assert (" one\n###" + "\n###\n").split("\n###\n")[0] == " one"
+    assert f"{place / 'train.jsonl'}:4: the stop text" in refusal(place)
+
+
+@pytest.mark.parametrize(("name", "separator"), [("train.tsv", "\t"), ("train.CSV", ","), ("train.JSONL", None)])
+def test_tables_with_tabs_or_capitals_are_rows_and_saving_leaves_none_behind(tmp_path, name, separator):
+    a, b = folder(tmp_path / "a", name="t"), folder(tmp_path / "b", name="t")
+    content = (b / "train.jsonl").read_text()
+    (b / "train.jsonl").unlink()
+    if separator is not None:
+        content = "".join(f"{x}{separator}{y}\n" for x, y in [("input", "output"), *ROWS])
+    (b / name).write_text(content)
+    assert load_task(b) == load_task(a)
+    assert load_task(save_task(load_task(a), b)) == load_task(a)
+
+
 @pytest.mark.parametrize(("row", "n_fields"), [("a, b, c, fruit", 4), ("fruit", 1)])
 def test_a_csv_row_with_a_wrong_number_of_fields_is_refused_by_file_and_line(tmp_path, row, n_fields):
     place = folder(tmp_path / "t")

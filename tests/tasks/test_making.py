@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from manyshot.errors import TaskError
 from manyshot.tasks import Columns, Example
-from manyshot.tasks.making import find_labels, find_metric, open_splits, sort_rows, split_examples, without_inputs_of
+from manyshot.tasks.making import (
+    assemble_task,
+    find_labels,
+    find_metric,
+    open_splits,
+    sort_rows,
+    split_examples,
+    without_inputs_of,
+)
 
 EXAMPLES = st.lists(
     st.builds(Example, st.sampled_from([*"abcdefgh", "A ", "b  ", "c\td", "c D"]), st.sampled_from("xyz")), max_size=30
@@ -27,6 +35,13 @@ def test_a_split_loses_nothing_shares_no_input_and_keeps_every_label_in_train(ex
     assert len(test) <= round(share * len(examples))
     n = Counter(e.output for e in examples)
     assert all(e.output in {t.output for t in train} for e in test if n[e.output] > 1)
+
+
+@given(EXAMPLES, st.sampled_from([0.1, 0.5, 0.9]), st.integers(0, 5))
+def test_no_label_is_left_without_training_rows_not_even_one_with_a_single_row(examples, share, seed):
+    train, test = split_examples(examples, share, seed, closed=True)
+    assert {e.output for e in test} <= {e.output for e in train}
+    assert Counter(train + test) == Counter(examples)
 
 
 def test_a_split_of_distinct_inputs_has_the_share_asked_for_and_depends_on_the_seed():
@@ -62,10 +77,28 @@ def test_outputs_that_hardly_recur_are_no_labels():
         (["1", "2.5", "1,000"], None, "numeric"),
         (["Paris", "New York"], None, "exact_match"),
         (["a long answer of seven words here"], None, "rouge_l"),
+        (["6 + 6 is 12\nand 6 more\n#### 18", "#### -1,000.5"], None, "numeric"),
+        (["So the answer is 7.", "The answer is: $12.50"], None, "numeric"),
+        (["2 + 3 = 5", "which makes it x = 2 "], None, "numeric"),
+        (["#### 18", "So the answer is 7 if all goes well"], None, "rouge_l"),
+        (["it holds where x == 5", "and where we have x >= 6"], None, "rouge_l"),
+        (["nan", "1"], None, "exact_match"),
+        (["inf", "-Infinity"], None, "exact_match"),
+        (["1e999", "1_000"], None, "exact_match"),
     ],
 )
 def test_the_metric_follows_from_the_outputs(outputs, labels, metric):
     assert find_metric(outputs, labels) == metric
+
+
+@pytest.mark.parametrize("answer", ["a\n###\nb", "a\nb\n###", "a\n###\n===\n###\nb"])
+def test_answers_that_hold_a_stop_text_or_end_as_it_begins_get_another(answer):
+    task = assemble_task("t", [Example("a", answer), Example("b", "c\nd\n==="), Example("c", "d")], [], None)
+    stop = task.template.stop
+    for example in task.train:
+        shown = task.template.render_answer(example.output)
+        assert (shown + stop + "more").split(stop)[0] == shown
+        assert task.template.parse_answer(shown + stop + "more") == example.output
 
 
 # ---- data sets, local ones: the same calls that the Hub gets

@@ -47,6 +47,11 @@ def test_text_parts_of_a_turn_are_joined(tmp_path):
         ([turn("user", "2 + 2"), turn("assistant", None)], "only text"),
         ([turn("user", [{"type": "image"}]), turn("assistant", "a cat")], "only text"),
         ([turn("user", "2 + 2"), turn("assistant", " ")], "is empty"),
+        (
+            [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}],
+            "turns have from, value, and no role and no content",
+        ),
+        ([{"role": "user", "text": "a"}, {"role": "assistant", "text": "b"}], "turns have role, text, and no content"),
     ],
 )
 def test_a_conversation_that_is_no_example_is_refused_by_file_and_line(tmp_path, messages, says):

@@ -17,10 +17,16 @@ _SHOWN_FAULTS = 20
 
 def init(
     source: Annotated[
-        str, typer.Argument(help="A .csv, .jsonl or .parquet file, a folder of data files, or hub:NAME[:CONFIG].")
+        str, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file, a folder of data files, or hub:NAME[:CONFIG].")
     ],
     input_column: Annotated[str | None, typer.Option(help="Column of the inputs.")] = None,
     output_column: Annotated[str | None, typer.Option(help="Column of the outputs.")] = None,
+    choices_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of lists of choices, of which the output names one by index, letter or text; none: leave them out."
+        ),
+    ] = None,
     messages_column: Annotated[
         str | None, typer.Option(help="Column of conversations, instead of the two: the last answer is the output.")
     ] = None,
@@ -50,24 +56,37 @@ def init(
     from manyshot.cli.console import say
     from manyshot.errors import TaskError
     from manyshot.files import write_text
-    from manyshot.tasks import making, save_task
+    from manyshot.tasks import Columns, making, save_task
+    from manyshot.tasks.choices import letters_shown
 
     splits = making.open_splits(source)
     train = making.pick_split(source, splits, train_split, ("train", *list(splits)[:1]))
-    test = making.pick_split(source, splits, test_split, ("test", "validation"))
+    named_test = making.pick_split(source, splits, test_split, ())
     if train is None:
         raise TaskError(f"{source}: holds no rows")
-    test = None if test is train else test
-    columns, labels, folder = _answers(train, input_column, output_column, messages_column, labels, out)
+    if making.csv_by_other_rules(train):
+        say(
+            f"{source}: its csv is read by pandas' rules, 007 as 7 and NA as nothing; a local copy is read as it stands"
+        )
+    if messages_column is not None and (input_column or output_column or choices_column):
+        raise TaskError("give --messages-column, or --input-column and --output-column, not both")
+    named = Columns(input_column or "", output_column or "", messages_column, choices_column)
+    columns, labels, folder = _answers(source, train, named, labels, out)
     if labels not in ("auto", "none"):
         raise TaskError(f'--labels is "{labels}"; give auto or none')
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TaskError(f"{folder}: not empty; choose another --out")
-    pools = {table.place: making.sort_rows(table, columns) for table in (train, test) if table is not None}
+    test = None if named_test is train else named_test
+    if named_test is None:
+        test = making.first_usable(making.usual_tests(splits, train), columns, say)
+    tables = [train] if test is None else [train, test]
+    if columns.messages is not None:
+        columns, instruction = _take_system_text(tables, columns, instruction)
+    pools = {table.place: making.sort_rows(table, columns) for table in tables}
     _refuse_or_report([fault for _, faults in pools.values() for fault in faults], pools, skip=skip_bad_rows)
     examples = pools[train.place][0]
     if test is None:
-        kept, queries = making.split_examples(examples, test_share, seed)
+        kept, queries = making.split_examples(examples, test_share, seed, closed=labels == "auto")
     else:
         queries = pools[test.place][0]
         kept = making.without_inputs_of(examples, queries)
@@ -77,8 +96,12 @@ def init(
         raise TaskError(
             f"{source}: {len(examples)} good rows leave {len(kept)} to train on and {len(queries)} queries; both need one"
         )
-    outputs = [example.output for example in (*kept, *queries)]
-    found = making.find_labels(outputs, train.label_names.get(columns.output), labels)  # type: ignore[arg-type]
+    used = [*kept, *queries]
+    if columns.choices is not None and labels == "auto":
+        found: tuple[str, ...] | None = letters_shown(used)
+    else:
+        outputs = [example.output for example in used]
+        found = making.find_labels(outputs, train.label_names.get(columns.output), labels)  # type: ignore[arg-type]
     task = making.assemble_task(
         name or _name(source),
         kept,
@@ -95,55 +118,86 @@ def init(
 
 
 def _answers(
-    table: "Table",
-    input_column: str | None,
-    output_column: str | None,
-    messages_column: str | None,
-    labels: str | None,
-    out: Path | None,
+    source: str, table: "Table", named: "Columns", labels: str | None, out: Path | None
 ) -> tuple["Columns", str, Path]:
     """Return columns, labels and folder: from options, what the table's own names say, or four questions on a terminal."""
-    from manyshot.errors import TaskError
-    from manyshot.tasks import Columns
+    from dataclasses import replace
 
-    if messages_column is not None and (input_column or output_column):
-        raise TaskError("give --messages-column, or --input-column and --output-column, not both")
-    columns = table.columns or _fields_of_first_row(table)
-    if messages_column is None and input_column is None and output_column is None:
+    from manyshot.errors import TaskError
+
+    first = next((row for _, row in table.rows() if isinstance(row, dict)), {})
+    columns = table.columns or tuple(map(str, first))
+    if named.messages is None and not named.input and not named.output:
         if {"input", "output"} <= set(columns):
-            input_column, output_column = "input", "output"
-        elif "messages" in columns:
-            messages_column = "messages"
+            named = replace(named, input="input", output="output")
+        elif "messages" in columns and named.choices is None:
+            named = replace(named, messages="messages")
     asked = on_terminal()
-    if messages_column is None and (input_column is None or output_column is None):
-        if not asked:
+    if named.messages is None:
+        if not asked and not (named.input and named.output):
             raise TaskError(
                 f"{table.place}: name its columns with --input-column and --output-column; here are {', '.join(columns)}"
             )
         listed = ", ".join(columns)
-        input_column = input_column or typer.prompt(f"Which column holds the inputs? ({listed})")
-        output_column = output_column or typer.prompt(f"Which column holds the outputs? ({listed})")
+        named = replace(
+            named,
+            input=named.input or typer.prompt(f"Which column holds the inputs? ({listed})"),
+            output=named.output or typer.prompt(f"Which column holds the outputs? ({listed})"),
+        )
+        named = _settle_choices(table.place, first, named)
     if labels is None:
         question = "Are the outputs labels (auto) or free text (none)?"
-        labels = typer.prompt(question, default="auto") if asked and messages_column is None else None
-        labels = labels or ("none" if messages_column else "auto")
+        labels = "none" if named.messages is not None else typer.prompt(question, default="auto") if asked else "auto"
     if out is None:
         if not asked:
             raise TaskError("name the folder to write with --out")
-        out = Path(typer.prompt("Which folder should be written?", default=_name(table.place.split()[0])))
-    if messages_column is not None:
-        return Columns(messages=messages_column), labels, out
-    return Columns(input_column or "", output_column or ""), labels, out
+        out = Path(typer.prompt("Which folder should be written?", default=_name(source)))
+    return named, str(labels), out
+
+
+def _settle_choices(place: str, row: Any, named: "Columns") -> "Columns":
+    """Take the word "none" for no choices; refuse choices that nobody spoke of, which would be lost in silence."""
+    from dataclasses import replace
+
+    from manyshot.errors import TaskError
+    from manyshot.tasks.choices import unnamed_choices
+
+    if named.choices is not None:
+        return replace(named, choices=None) if named.choices == "none" else named
+    if found := unnamed_choices(row, named.used):
+        raise TaskError(
+            f'{place}: column "{found}" holds lists of choices; show them with --choices-column {found}, or leave them out '
+            "with --choices-column none"
+        )
+    return named
+
+
+def _take_system_text(tables: list["Table"], columns: "Columns", instruction: str) -> tuple["Columns", str]:
+    """Make the system text that all conversations share the instruction; say how many inputs are made of several turns."""
+    from dataclasses import replace
+
+    from manyshot.cli.console import say
+    from manyshot.tasks import making
+
+    found = making.survey_conversations(tables, columns.messages or "")
+    n_flattened = found.n_flattened
+    if found.system is not None and not instruction:
+        say(f"all {found.n_rows} conversations open with the same system text, which becomes the instruction")
+        columns, instruction = replace(columns, without_system=True), found.system
+    elif found.system is not None:
+        n_flattened = found.n_rows
+    if n_flattened:
+        n_system = found.n_opened if not columns.without_system else 0
+        say(
+            f"{n_flattened} of {found.n_rows} conversations have several turns before the answer ({n_system} open with a "
+            "system turn); they were flattened: their input holds all turns, each headed by its role"
+        )
+    return columns, instruction
 
 
 def on_terminal() -> bool:
     """Tell whether somebody is there to answer."""
     return sys.stdin.isatty()
-
-
-def _fields_of_first_row(table: "Table") -> tuple[str, ...]:
-    first = next((row for _, row in table.rows() if isinstance(row, dict)), {})
-    return tuple(map(str, first))
 
 
 def _refuse_or_report(
@@ -170,7 +224,7 @@ def _refuse_or_report(
 
 def _name(source: str) -> str:
     last = source.removeprefix("hub:").rstrip("/").split("/")[-1]
-    stem = re.sub(r"\.(csv|jsonl|parquet)$", "", last)
+    stem = re.sub(r"\.(csv|tsv|jsonl|parquet)$", "", last, flags=re.IGNORECASE)
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "task"
 
 
@@ -211,12 +265,17 @@ evaluation:
 def _report(task: "Task", folder: Path, say: Any) -> None:
     import shlex
 
+    from manyshot.tasks.template import USUAL_STOPS
+
     answers = "free text" if task.labels is None else f"{len(task.labels)} labels ({', '.join(task.labels[:8])})"
     say(
         f"{folder}: task {task.name}, {len(task.train)} to train on, {len(task.test)} queries, {answers}, {task.metric}"
     )
     place, run = shlex.quote(str(folder)), shlex.quote(f"runs/{task.name}")
+    if task.template.chat is None and task.template.stop not in USUAL_STOPS:
+        say(f"answers hold the usual stop texts; theirs is {task.template.stop!r}, in the template of task.json")
     say("next:")
     say(f"  manyshot train {place}/recipe.yaml --out {run}")
     say(f"  manyshot eval {run}/model --tasks {place} --out {run}-eval")
-    say(f"  manyshot predict {run}/model {shlex.quote(task.test[0].input[:60])} --task {place}")
+    # the text may begin as an option does
+    say(f"  manyshot predict {run}/model --task {place} -- {shlex.quote(task.test[0].input[:60])}")

@@ -1,4 +1,4 @@
-"""Read and write task folders: task.json or task.yaml, train and test as .jsonl, .csv or .parquet. Every fault is named."""
+"""Read and write task folders: task.json or task.yaml, train and test as .jsonl, .csv, .tsv or .parquet. Every fault is named."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from manyshot.errors import ManyshotError, TaskError, nearest
 from manyshot.files import json_line, read_json, write_json, write_text
 from manyshot.tasks.lazy_rows import LazyRows, lines_with_line_ends
 from manyshot.tasks.rows import Columns, read_examples, read_line
-from manyshot.tasks.tables import FILE_KINDS, open_table
+from manyshot.tasks.tables import FILE_KINDS, kind_of, open_table
 from manyshot.tasks.task import Example, Task
 from manyshot.tasks.template import Chat, Template, as_chat, default_template
 
@@ -93,8 +93,8 @@ def save_task(task: Task, path: str | Path) -> Path:
         "template": _describe_template(task.template),
     }
     for split, pool in (("train", task.train), ("test", task.test)):
-        for kind in FILE_KINDS:
-            (folder / f"{split}{kind}").unlink(missing_ok=True)
+        for file in _rows_files(folder, split):
+            file.unlink()
         if pool:
             write_text(folder / f"{split}.jsonl", "".join(json_line(asdict(example)) for example in pool))
     write_json(folder / "task.json", description)
@@ -142,12 +142,12 @@ def _read_columns(description: dict[str, Any], place: Path) -> Columns:
         raise TaskError(
             f'{place}: columns is {columns!r}; give an object such as {{"input": "text", "output": "label"}}'
         )
-    known = ("input", "output", "messages")
+    known = ("input", "output", "choices", "messages")
     for key, value in columns.items():
         if key not in known or not isinstance(value, str):
             raise TaskError(
-                f'{place}: columns has {key!r}: {value!r}{nearest(str(key), known)}; it names "input" and "output", '
-                'or "messages"'
+                f'{place}: columns has {key!r}: {value!r}{nearest(str(key), known)}; it names "input" and "output" '
+                '(and "choices"), or "messages"'
             )
     if "messages" in columns and len(columns) > 1:
         raise TaskError(f"{place}: columns names both messages and {[k for k in columns if k != 'messages']}; give one")
@@ -165,12 +165,18 @@ def _read_labels(description: dict[str, Any], place: Path) -> tuple[str, ...] | 
 
 
 def _find_rows(folder: Path, split: str) -> Path | None:
-    found = [folder / f"{split}{kind}" for kind in FILE_KINDS if (folder / f"{split}{kind}").is_file()]
+    found = _rows_files(folder, split)
     if len(found) > 1:
         raise TaskError(f"{folder}: both {found[0].name} and {found[1].name} are there; keep one")
     if not found and split == "train":
         raise TaskError(f"{folder}: train.jsonl is missing; a task folder needs it (or train.csv, train.parquet)")
     return found[0] if found else None
+
+
+def _rows_files(folder: Path, split: str) -> list[Path]:
+    """Return the files of a split, in the order of FILE_KINDS; suffixes may be in capitals."""
+    files = [file for file in folder.glob(f"{split}.*") if file.is_file() and file.stem == split]
+    return sorted((f for f in files if kind_of(f) in FILE_KINDS), key=lambda f: (FILE_KINDS.index(kind_of(f)), f.name))
 
 
 def _read_pool(file: Path, columns: Columns, labels: tuple[str, ...] | None) -> tuple[list[Example], list[int]]:
@@ -188,7 +194,7 @@ def _read_pool(file: Path, columns: Columns, labels: tuple[str, ...] | None) -> 
 
 
 def _is_large(file: Path) -> bool:
-    return file.suffix == ".jsonl" and file.stat().st_size >= LAZY_BYTES
+    return kind_of(file) == ".jsonl" and file.stat().st_size >= LAZY_BYTES
 
 
 def _open_pool(file: Path, columns: Columns, labels: tuple[str, ...] | None, template: Template) -> LazyRows:
@@ -211,13 +217,15 @@ def _parse_row(
 def _refuse_stop(template: Template, file: Path, number: int, example: Example) -> None:
     if template.refuses(example.output):
         raise TaskError(
-            f"{file}:{number}: the stop text {template.stop!r} stands inside the answer {example.output[:60]!r}; "
-            "choose another template.stop"
+            f"{file}:{number}: the stop text {template.stop!r} stands inside the answer {example.output[:60]!r}, or begins "
+            "at its end; choose another template.stop"
         )
 
 
 def _outputs_with_line_ends(file: Path, columns: Columns) -> Iterable[str]:
     """Yield the outputs of a large file that may have several lines: all that the choice of a stop text asks for."""
+    if columns.choices is not None:  # letters
+        return
     for raw in lines_with_line_ends(file, None if columns.messages is not None else columns.output):
         try:
             yield read_line(file, 0, raw, columns, None).output

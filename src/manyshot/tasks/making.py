@@ -1,33 +1,49 @@
 """Make a task of rows that nobody wrote for this purpose: labels, metric, and a split that shares no input."""
 
+import math
+import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from manyshot.errors import TaskError, nearest
 from manyshot.seeds import generator
+from manyshot.tasks.conversations import Survey, survey
 from manyshot.tasks.folder import is_task_folder
 from manyshot.tasks.hub import HUB, keep_columns, open_dataset, refuse_missing
 from manyshot.tasks.rows import Columns, read_examples
 from manyshot.tasks.tables import Table, open_table
 from manyshot.tasks.task import Example, Task
 from manyshot.tasks.template import Chat, as_chat, default_template
+from manyshot.tasks.text_tables import open_text_tables
 
 Labels = Literal["auto", "none"]
 # answers of at most so many words are compared whole, longer ones by what they share
 _SHORT_ANSWER_WORDS = 5
+_NUMBER = r"[-+\u2212]?(?:\d[\d,]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+# how worked answers lead up to their number: GSM8K's marks, a sentence, the last step of a sum
+_WORKED_ANSWER = re.compile(rf"(?:####|\banswer is:?|(?<![=!<>])=)\s*[$€£]?({_NUMBER})\.?\s*\Z", re.IGNORECASE)
+
+Pool = tuple[list[Example], list[TaskError]]
 
 
 def open_splits(source: str) -> dict[str, Table]:
     """Open a file, a folder of data files, or `hub:NAME[:CONFIG]`: tables by split, a single file being `train`."""
-    path = Path(source).expanduser()
-    if source.startswith(HUB) or (path.is_dir() and not is_task_folder(path)):
-        return open_dataset(source)
-    if path.is_dir():
+    path = Path(source.removeprefix(HUB)).expanduser()
+    if not source.startswith(HUB) and is_task_folder(path):
         raise TaskError(f"{source}: a task folder already; train on it as it is")
+    if (texts := open_text_tables(path)) is not None:
+        return texts
+    if source.startswith(HUB) or path.is_dir():
+        return open_dataset(source)
     return {"train": open_table(path)}
+
+
+def csv_by_other_rules(table: Table) -> bool:
+    """Tell whether `datasets` read the table from .csv files: 007 is 7 then, and texts such as NA and null are missing."""
+    return getattr(getattr(table.source, "info", None), "builder_name", None) == "csv"
 
 
 def pick_split(source: str, splits: dict[str, Table], wanted: str | None, usual: Sequence[str]) -> Table | None:
@@ -39,7 +55,36 @@ def pick_split(source: str, splits: dict[str, Table], wanted: str | None, usual:
     return splits[wanted]
 
 
-def sort_rows(table: Table, columns: Columns) -> tuple[list[Example], list[TaskError]]:
+def usual_tests(splits: dict[str, Table], train: Table) -> list[Table]:
+    """Return the splits that queries are taken from where nobody says which, the first choice first."""
+    return [splits[name] for name in ("test", "validation") if name in splits and splits[name] is not train]
+
+
+def first_usable(tables: Sequence[Table], columns: Columns, say: Callable[[str], None]) -> Table | None:
+    """Return the first table that has a good row, and say which ones have none; None where all have none.
+
+    Test splits of benchmarks often come without answers: -1 for every label, or no such column.
+    """
+    for i, table in enumerate(tables):
+        try:
+            examples, faults = sort_rows(table, columns)
+        except TaskError as error:
+            examples, faults = [], [error]
+        if examples:
+            return table
+        others = tables[i + 1].place if i + 1 < len(tables) else "a share of the training rows"
+        first = f", the first: {faults[0]}" if faults else ""
+        say(f"{table.place}: none of its rows can be scored{first}. Queries are taken from {others} instead")
+    return None
+
+
+def survey_conversations(tables: Iterable[Table], column: str) -> Survey:
+    """Return what the conversations of these tables have in common."""
+    kept = (keep_columns(table, Columns(messages=column)) for table in tables)
+    return survey(row.get(column) for table in kept for _, row in table.rows() if isinstance(row, dict))
+
+
+def sort_rows(table: Table, columns: Columns) -> Pool:
     """Return a table's examples and the faults of its other rows, in order."""
     refuse_missing(table, columns)
     examples: list[Example] = []
@@ -73,30 +118,36 @@ def find_labels(outputs: Sequence[str], names: Sequence[str] | None, how: Labels
 
 
 def find_metric(outputs: Sequence[str], labels: Sequence[str] | None) -> str:
-    """Return a metric that suits the outputs: accuracy for labels; numeric, exact_match or rouge_l for free text."""
+    """Return a metric that suits the outputs: accuracy for labels; numeric, exact_match or rouge_l for free text.
+
+    Numeric also suits worked answers, which end in `#### 18`, `answer is 18` or `= 18`.
+    """
     if labels is not None:
         return "accuracy"
-    if all(_is_number(output) for output in outputs):
+    if all(_ends_in_number(output) for output in outputs):
         return "numeric"
     return "exact_match" if statistics.median(len(o.split()) for o in outputs) <= _SHORT_ANSWER_WORDS else "rouge_l"
 
 
-def split_examples(examples: Sequence[Example], test_share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Return (train, test), seeded: rows of one input stay together, and no output is only in test.
+def split_examples(
+    examples: Sequence[Example], test_share: float, seed: int, *, closed: bool = False
+) -> tuple[list[Example], list[Example]]:
+    """Return (train, test), seeded: rows of one input stay together, and no output that recurs is only in test.
 
-    Inputs count as one when they differ in white space or case alone. Both parts keep the order of the rows.
+    `closed` says that outputs are labels: none of them is only in test then, not even one with a single row. Inputs count as
+    one when they differ in white space or case alone. Both parts keep the order of the rows.
     """
     groups: dict[str, list[int]] = {}
     for i, example in enumerate(examples):
         groups.setdefault(input_key(example), []).append(i)
     keys = list(groups)
     left = Counter(example.output for example in examples)
-    recurs = {output for output, n in left.items() if n > 1}
+    kept = {output for output, n in left.items() if closed or n > 1}
     wanted, chosen = round(test_share * len(examples)), set[int]()
     for k in generator(seed, "split").permutation(len(keys)):
         group = groups[keys[k]]
         taken = Counter(examples[i].output for i in group)
-        if len(chosen) + len(group) > wanted or any(o in recurs and left[o] <= n for o, n in taken.items()):
+        if len(chosen) + len(group) > wanted or any(o in kept and left[o] <= n for o, n in taken.items()):
             continue
         left -= taken
         chosen.update(group)
@@ -142,9 +193,7 @@ def assemble_task(
     )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", ""))
-    except ValueError:
-        return False
-    return True
+def _ends_in_number(text: str) -> bool:
+    """Tell whether a text is a finite number, or a worked answer that ends in one."""
+    found = re.fullmatch(f"({_NUMBER})", text.strip()) or _WORKED_ANSWER.search(text)
+    return found is not None and math.isfinite(float(found[1].replace(",", "").replace("\u2212", "-")))

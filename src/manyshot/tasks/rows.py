@@ -1,4 +1,5 @@
-"""Rows into examples: which fields are input and output, integer labels by name, conversations by their last answer."""
+"""Rows into examples: which fields are input and output, integer labels by name, choices as lines of the input, conversations
+by their last answer."""
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -6,22 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from manyshot.errors import TaskError, nearest
+from manyshot.tasks.choices import answer_letter, read_choices
+from manyshot.tasks.conversations import conversation
 from manyshot.tasks.tables import Table, parse_json_line
 from manyshot.tasks.task import Example
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which fields of a row make an example: an input and an output, or a list of messages."""
+    """Which fields of a row make an example: an input and an output, with choices or without, or a list of messages."""
 
     input: str = "input"
     output: str = "output"
     messages: str | None = None
+    choices: str | None = None
+    """Lists of which the output names one: an index, a letter or label, or a text."""
+    without_system: bool = False
+    """Leave the system turn that opens a conversation out, because it is the task's instruction."""
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Names of the fields that are read."""
-        return (self.input, self.output) if self.messages is None else (self.messages,)
+        """Names of the fields that are read; the first is the input's."""
+        if self.messages is not None:
+            return (self.messages,)
+        return (self.input, self.output) if self.choices is None else (self.input, self.choices, self.output)
 
 
 def read_examples(
@@ -33,6 +42,10 @@ def read_examples(
     a column with label names becomes its name. `lenient` also takes other numbers and truth values as text, and refuses
     empty inputs, as is right for a table that nobody wrote for this purpose.
     """
+    for part in table.parts:
+        yield from read_examples(part, columns, labels, lenient=lenient)
+    if table.parts:
+        return
     allowed = None if labels is None else set(labels)
     names = table.label_names
     for number, row in table.rows():
@@ -60,7 +73,9 @@ def read_line(file: Path, number: int, raw: bytes, columns: Columns, labels: Set
 def _plain(row: dict[str, Any], columns: Columns, allowed: Set[str] | None) -> Example | None:
     """Return the example of a row that nothing can be said against, as nearly all are; None where it needs a closer look."""
     text, answer = row.get(columns.input), row.get(columns.output)
-    if type(text) is not str or type(answer) is not str or columns.messages is not None:
+    if type(text) is not str or type(answer) is not str:
+        return None
+    if columns.messages is not None or columns.choices is not None:
         return None
     answer = answer.strip()
     if not answer or not text.isascii() or not answer.isascii() or text.isspace() or not text:
@@ -80,17 +95,25 @@ def _example(
         raise TaskError(f"{place}: a {type(row).__name__}; every line must be an object with the fields of a row")
     if columns.messages is not None:
         answer_column = columns.messages
-        values = conversation(place, _present(place, row, columns.messages, columns))
+        messages = _present(place, row, columns.messages, columns)
+        values = conversation(place, messages, without_system=columns.without_system)
     else:
         answer_column = columns.output
-        values = [_text(place, row, column, columns, names, lenient) for column in columns.used]
+        values = [_text(place, row, columns.input, columns, names, lenient)]
+        if columns.choices is None:
+            values.append(_text(place, row, columns.output, columns, names, lenient))
+        else:
+            choices = read_choices(place, columns.choices, _present(place, row, columns.choices, columns))
+            answer = _value(place, row, columns.output, columns, names)
+            letter = answer_letter(place, columns.output, answer, choices)
+            values = [choices.render(values[0]) if values[0].strip() else "", letter]
     for column, value in zip((columns.used[0], answer_column), values, strict=True):
         if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
             raise TaskError(f'{place}: field "{column}" holds half of a surrogate pair, which is no text')
     example = Example(values[0], values[1].strip())
     if not example.output:
         raise TaskError(f'{place}: field "{answer_column}" is empty; every example needs an answer')
-    if lenient and not example.input.strip():
+    if (lenient or columns.choices is not None) and not example.input.strip():
         raise TaskError(f'{place}: field "{columns.used[0]}" is empty; every example needs an input')
     if allowed is not None and example.output not in allowed:
         raise TaskError(
@@ -118,6 +141,16 @@ def _text(
     names: dict[str, tuple[str, ...]],
     lenient: bool,
 ) -> str:
+    value = _value(place, row, column, columns, names)
+    if isinstance(value, str):
+        return value
+    if lenient and isinstance(value, (bool, int, float)):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    raise TaskError(f'{place}: field "{column}" is {value!r}; it must be text in quotes')
+
+
+def _value(place: str, row: dict[str, Any], column: str, columns: Columns, names: dict[str, tuple[str, ...]]) -> Any:
+    """Return what a field holds, an integer with a name as its name."""
     value = _present(place, row, column, columns)
     if column in names and isinstance(value, int):
         if not 0 <= value < len(names[column]):
@@ -126,35 +159,4 @@ def _text(
                 "a split without labels cannot be learned from or scored"
             )
         return names[column][value]
-    if isinstance(value, str):
-        return value
-    if lenient and isinstance(value, (bool, int, float)):
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    raise TaskError(f'{place}: field "{column}" is {value!r}; it must be text in quotes')
-
-
-def conversation(place: str, messages: Any) -> list[str]:
-    """Return [input, output] of a list of {role, content}: the last assistant turn, and all that precedes it.
-
-    One user turn before it is the input as it is; of more turns each is headed by its role.
-    """
-    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        raise TaskError(f"{place}: messages must be a list of objects with role and content")
-    answers = [i for i, message in enumerate(messages) if message.get("role") == "assistant"]
-    if not answers or answers[-1] == 0:
-        raise TaskError(f"{place}: messages hold no assistant turn behind a user turn; the last one is the answer")
-    before = messages[: answers[-1]]
-    output = _content(place, messages[answers[-1]])
-    if len(before) == 1 and before[0].get("role") == "user":
-        return [_content(place, before[0]), output]
-    turns = [f"{str(message.get('role')).capitalize()}: {_content(place, message)}" for message in before]
-    return ["\n".join(turns), output]
-
-
-def _content(place: str, message: dict[str, Any]) -> str:
-    content = message.get("content")
-    if isinstance(content, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in content):
-        content = "".join(part["text"] for part in content)
-    if not isinstance(content, str):
-        raise TaskError(f"{place}: a {message.get('role')} turn has content {content!r}; only text is read")
-    return content
+    return value

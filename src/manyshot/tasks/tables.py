@@ -1,4 +1,4 @@
-"""Table: rows of a jsonl, csv or parquet file as they stand there. A faulty row is handed on as its fault, not raised.
+"""Table: rows of a jsonl, csv, tsv or parquet file as they stand there. A faulty row is handed on as its fault, not raised.
 
 So one reader can stop at the first fault and another can name them all.
 """
@@ -6,14 +6,18 @@ So one reader can stop at the first fault and another can name them all.
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from manyshot.errors import TaskError
 
-FILE_KINDS = (".jsonl", ".csv", ".parquet")
+FILE_KINDS = (".jsonl", ".csv", ".tsv", ".parquet")
+# what stands between the fields of a row
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # a line of a .jsonl file that is no row
 BLANK = object()
 
@@ -29,33 +33,51 @@ class Table:
     label_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Column -> names of its integers 0, 1, 2, ... (a ClassLabel of `datasets`)."""
     source: Any = None
-    """What `rows` reads: a path, or a `datasets.Dataset`."""
+    """What `rows` reads: a path, or a `datasets.Dataset`; None where there are parts."""
+    parts: tuple["Table", ...] = ()
+    """The files of a split of several, each with a place of its own."""
 
     def rows(self) -> Iterator[tuple[int, Any]]:
-        """Yield (number, row or TaskError): a line of a text file, else the row's number, both from 1."""
-        if not isinstance(self.source, Path):
+        """Yield (number, row or TaskError): a line of a text file, else the row's number, both from 1 in each part."""
+        if self.parts:
+            for part in self.parts:
+                yield from part.rows()
+        elif not isinstance(self.source, Path):
             yield from enumerate(self.source, start=1)
-        elif self.source.suffix == ".jsonl":
+        elif kind_of(self.source) == ".jsonl":
             yield from _jsonl_rows(self.source)
-        elif self.source.suffix == ".csv":
+        elif kind_of(self.source) in _SEPARATORS:
             yield from _csv_rows(self.source)
         else:
             yield from _parquet_rows(self.source)
 
 
+def kind_of(path: Path) -> str:
+    """Return a file's suffix in small letters: one of FILE_KINDS where rows can be read from it."""
+    return path.suffix.lower()
+
+
 def open_table(path: str | Path) -> Table:
-    """Open a .jsonl, .csv or .parquet file; raises TaskError where there is none or its head cannot be read."""
+    """Open a .jsonl, .csv, .tsv or .parquet file; raises TaskError where there is none or its head cannot be read."""
     file = Path(path)
-    if file.suffix not in FILE_KINDS:
+    if kind_of(file) not in FILE_KINDS:
         raise TaskError(
             f"{file}: rows are read from {', '.join(FILE_KINDS)}; a data set on the Hub is written hub:NAME"
         )
     if not file.is_file():
         raise TaskError(f"{file}: no such file")
-    if file.suffix == ".parquet":
+    if kind_of(file) == ".parquet":
         return _open_parquet(file)
-    columns = _csv_head(file) if file.suffix == ".csv" else ()
+    columns = _csv_head(file) if kind_of(file) in _SEPARATORS else ()
     return Table(str(file), columns, source=file)
+
+
+def join_tables(place: str, parts: Sequence[Table]) -> Table:
+    """Return several files as one table, whose columns are those that all heads name; none where a part has no head."""
+    if len(parts) == 1:
+        return parts[0]
+    shared = tuple(c for c in parts[0].columns if all(c in part.columns for part in parts))
+    return Table(place, shared, parts[0].label_names, parts=tuple(parts))
 
 
 def as_table(dataset: Any, place: str) -> Table:
@@ -106,7 +128,7 @@ def _csv_records(file: Path) -> Iterator[tuple[int, int, list[str] | csv.Error]]
     # the module's own limit refuses long texts
     csv.field_size_limit(sys.maxsize)
     with file.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, strict=True)
+        reader = csv.reader(text, delimiter=_SEPARATORS[kind_of(file)], strict=True)
         while True:
             first = reader.line_num + 1
             try:
@@ -134,12 +156,30 @@ def _not_utf8(file: Path) -> TaskError:
 
 def _csv_head(file: Path) -> tuple[str, ...]:
     for first, _, head in _csv_records(file):
+        if isinstance(head, csv.Error) or len(head) == 1:
+            _refuse_other_separator(file, first)
         if isinstance(head, csv.Error):
             raise TaskError(f"{file}:{first}: not valid CSV ({head})")
         if len(set(head)) < len(head):
             raise TaskError(f"{file}:{first}: the head {head} names a column twice; give each a name of its own")
         return tuple(head)
     raise TaskError(f"{file}: holds no examples; the first line names the columns")
+
+
+def _refuse_other_separator(file: Path, number: int) -> None:
+    """Raise TaskError where the head, which makes no columns as it stands, makes some with another separator."""
+    kind = kind_of(file)
+    own = _NAMES[_SEPARATORS[kind]]
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        head = next(islice(text, number - 1, None)).strip("\r\n")
+    for separator, other in _NAMES.items():
+        if other == own or separator not in head:
+            continue
+        named = next((f", or name it {k}" for k, s in _SEPARATORS.items() if s == separator), "")
+        raise TaskError(
+            f"{file}:{number}: the head {head[:80]!r} has a {other} between its columns where a {kind} file has a {own}; "
+            f"save it with the separator {own}{named}"
+        )
 
 
 def _csv_rows(file: Path) -> Iterator[tuple[int, Any]]:
@@ -155,7 +195,7 @@ def _csv_rows(file: Path) -> Iterator[tuple[int, Any]]:
                 first,
                 TaskError(
                     f"{file}:{first}: {len(record)} fields where the head names {len(head)}{lines}; "
-                    "quote texts that hold a comma"
+                    f"quote texts that hold a {_NAMES[_SEPARATORS[kind_of(file)]]}"
                 ),
             )
         else:

@@ -19,7 +19,9 @@ from manyshot.errors import TaskError
 
 Chat = Literal["system", "user"]
 ONE_LINE_STOP = "\n"
-MANY_LINES_STOP = "\n###\n"
+# for answers of several lines: the first that none of them holds
+MANY_LINES_STOPS = ("\n###\n", "\n===\n", "\n@@@\n", "\n%%%\n", "\n<end of answer>\n")
+USUAL_STOPS = (ONE_LINE_STOP, MANY_LINES_STOPS[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Template:
         return self.answer.replace("{output}", output)
 
     def refuses(self, output: str) -> bool:
-        """Tell whether the stop text stands inside the answer, which would end too early."""
-        return self.chat is None and self.stop in self.render_answer(output)
+        """Tell whether the stop text stands inside the answer, or begins at its end, which would end it too early."""
+        return self.chat is None and _ends_early(self.render_answer(output), self.stop)
 
     def parse_answer(self, generated: str) -> str:
         """Return the output that a generated text stands for: cut at the stop text, freed from the answer's frame."""
@@ -79,8 +81,18 @@ class Template:
 
 
 def default_template(outputs: Iterable[str]) -> Template:
-    """Return the default template with the stop text that these outputs allow."""
-    return Template(stop=MANY_LINES_STOP if any("\n" in output for output in outputs) else ONE_LINE_STOP)
+    r"""Return the default template with the first stop text that these outputs allow; "\n###\n" where they allow none."""
+    stops = [ONE_LINE_STOP, *MANY_LINES_STOPS]
+    for output in outputs:
+        # every stop begins with a line end, and so does all that it could share with an answer
+        if "\n" in output:
+            stops = [stop for stop in stops if not _ends_early(output, stop)]
+    return Template(stop=stops[0] if stops else MANY_LINES_STOPS[0])
+
+
+def _ends_early(answer: str, stop: str) -> bool:
+    """Tell whether a reader of the answer and its stop text would find a stop before the answer's end."""
+    return (answer + stop).find(stop) < len(answer)
 
 
 def as_chat(template: Template, chat: Chat) -> Template:
