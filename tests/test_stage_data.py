@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import manyshot
 from manyshot import run as run_module
-from manyshot.errors import RecipeError
+from manyshot.errors import ModelError, RecipeError
 from manyshot.files import read_lines, write_json
+from manyshot.inference import Reader
+from manyshot.models import load_model, save_prompt
+from manyshot.models.soft_prompt import FILE, load_prompt, new_prompt
 from manyshot.recipe import make_recipe
 from manyshot.run import Run
 from manyshot.seeds import derive
 from manyshot.stage_data import build_dataset, build_probe, guard_tasks
+from manyshot.studies.preservation.prompt import prompted_reader
 from manyshot.tasks import SuiteOptions, open_suite, save_task
 from manyshot.training import GUARD, GuardOptions
 from tests import tiny
@@ -117,8 +121,67 @@ def test_promot_in_two_stages_gives_a_plain_model_and_keeps_the_prompt_beside_th
     assert all(torch.equal(base[key], between[key]) for key in base)
     assert all(not torch.equal(base[key], final[key]) for key in base)
     prompts = [load_file(place / "soft_prompt.safetensors")["soft_prompt"] for place in places[1:]]
-    assert prompts[0].shape == (4, 32)
+    assert prompts[0].shape == (1, 4, 32)
     assert torch.equal(*prompts)
+    assert load_prompt(folder / "model").tasks == ("seen",)
+
+
+def test_promot_on_many_tasks_gives_each_a_prompt_that_it_is_later_read_behind(root, tmp_path):
+    """General rows stand behind none; the second stage picks its task's prompt from the first stage's."""
+    general = {"general": str(root / "general"), "mix": {"general": 0.3}}
+    stages = [
+        ("prompt", ["watched", "seen"], {"preset": "soft_prompt", "soft_prompt_tokens": 4}),
+        ("tune", ["seen"], {"soft_prompt_from": "prompt"}),
+    ]
+    made = recipe(root / "suite", rows=4).model_dump()
+    made["evaluation"]["tasks"] = ["held_out"]
+    made["stages"] = [
+        {**made["stages"][0], "name": name, "tuning": tuning}
+        | {"data": {**made["stages"][0]["data"], **general, "tasks": tasks}}
+        for name, tasks, tuning in stages
+    ]
+    folder = tmp_path / "run"
+    Run(make_recipe(made), folder).train()
+    first, last = load_prompt(folder / "stages" / "prompt"), load_prompt(folder / "model")
+    assert (first.tasks, first.values.shape) == (("watched", "seen"), (2, 4, 32))
+    assert last.tasks == ("seen",)
+    assert torch.equal(last.values, first.values[1:])
+    drawn = new_prompt(load_model(str(folder / "base")).model, 4, derive(0, "adapter", "prompt"), 2)
+    assert (drawn != first.values).any(-1).all()
+
+    made["stages"][1]["data"]["tasks"] = ["seen", "held"]
+    with pytest.raises(
+        RecipeError, match=r'stage tune: .*"prompt" has no prompt for task "held".*data\.tasks'
+    ) as raised:
+        Run(make_recipe(made), tmp_path / "other").train()
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "other" / "stages").exists()
+
+
+def test_a_target_is_read_behind_the_prompt_of_its_name_and_a_task_without_one_is_named(root, tmp_path):
+    """Against a folder with that prompt alone, written as before prompts had names."""
+    prompts = torch.randn(2, 3, 32, generator=torch.Generator().manual_seed(0))
+    (tmp_path / "both").mkdir()
+    save_prompt(prompts, tmp_path / "both", ["watched", "seen"])
+    tasks = open_suite(root / "suite").load(["watched", "seen", "held"])
+    model, tokenizer = tiny.model("llama"), tiny.tokenizer()
+    reader, found = prompted_reader(model, tokenizer, tmp_path / "both"), []
+    for task, prompt in zip(tasks, prompts, strict=False):
+        alone = tmp_path / task.name
+        alone.mkdir()
+        save_file({"soft_prompt": prompt}, alone / FILE)
+        queries = [example.input for example in task.test[:3]]
+        one, other = (
+            [answer.logprob for answer in r.prime(task, task.train[:2]).answer(queries)]
+            for r in (reader, prompted_reader(tiny.model("llama"), tokenizer, alone))
+        )
+        assert one == pytest.approx(other, abs=1e-5)
+        found += one
+        bare = Reader(tiny.model("llama"), tokenizer).prime(task, task.train[:2]).answer(queries)
+        assert all(abs(a - b.logprob) > 1e-4 for a, b in zip(one, bare, strict=True))
+    assert len(set(found)) == len(found)
+    with pytest.raises(ModelError, match=r'no soft prompt for task "held".*only for the 2 tasks'):
+        reader.prime(tasks[2])
 
 
 def test_a_prompt_from_a_stage_that_is_not_there_is_refused_before_anything_is_done(root):

@@ -32,6 +32,7 @@ from manyshot.stage_data import (
     general_tasks,
     guard_tasks,
     recipe_texts,
+    refuse_missing_prompts,
     without_leaks,
 )
 from manyshot.tasks import Task, open_corpus, open_suite
@@ -117,7 +118,9 @@ class Run:
         known = {task.name for task in held}
         later = self.suite.load(self.suite.select(self.recipe.suite.held))
         held += [task for task in later if task.name not in known]
-        return without_leaks(training, held, self.suite.text_groups(), self.recipe.suite.leaks, self.say), judged
+        training = without_leaks(training, held, self.suite.text_groups(), self.recipe.suite.leaks, self.say)
+        refuse_missing_prompts(self.recipe.stages, training)
+        return training, judged
 
     def _follow(self, training: TrainingTasks) -> None:
         """Train along with the first process, and wait for what it does besides."""
@@ -199,7 +202,8 @@ class Run:
         tasks, general = training[stage.name], training[f"{stage.name}/general"]
         for note in loaded.notes:
             self.say(note)
-        tuned = prepare_tuning(loaded.model, self._tuning(stage), derive(self.recipe.seed, "adapter", stage.name))
+        seed, names = derive(self.recipe.seed, "adapter", stage.name), [task.name for task in tasks]
+        tuned = prepare_tuning(loaded.model, self._tuning(stage), seed, names)
         self.say(f"stage {stage.name}: {tuned}")
         arguments = self._arguments(stage)
         dataset = build_dataset(stage, tasks, loaded.tokenizer, self.recipe.seed, _rows_needed(arguments), general)
@@ -331,5 +335,5 @@ def _save_model(model: Any, tokenizer: Any, place: Path) -> None:
     model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)
     if prompt is not None:
-        save_prompt(prompt, staging)
+        save_prompt(prompt.values, staging, prompt.tasks)
     os.replace(staging, place)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from manyshot.episodes import EpisodeDataset
-from manyshot.errors import RecipeError
+from manyshot.errors import RecipeError, nearest
 from manyshot.evaluation import Benchmark, EvaluationOptions
 from manyshot.inference import Reader
 from manyshot.models import load_tokenizer, train_tokenizer
+from manyshot.models.soft_prompt import load_prompt
 from manyshot.objectives import target_spans
 from manyshot.recipe import Recipe, StageOptions
 from manyshot.records import CellLog
@@ -116,6 +117,31 @@ def without_leaks(
     n = sum(len(t.train) for t in tasks) - sum(len(t.train) for t in kept.values())
     say(f"left out {n} training rows that share texts with judged tasks")
     return {name: [kept[task.name] for task in stage if task.name in kept] for name, stage in training.items()}
+
+
+def refuse_missing_prompts(stages: Sequence[StageOptions], training: Mapping[str, list[Task]]) -> None:
+    """Raise RecipeError where a stage's task is to stand behind the soft prompt of a source that has none for it.
+
+    `training` are each stage's tasks by its name. A source is an earlier stage, which has a prompt for each of its tasks,
+    or a folder.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    for stage in stages:
+        names, source = tuple(task.name for task in training[stage.name]), stage.tuning.soft_prompt_from
+        known[stage.name] = names
+        if source is None:
+            continue
+        there = known[source] if source in known else load_prompt(source).tasks
+        if not there:
+            # a prompt without a name is that of whatever task is read, and stays so
+            known[stage.name] = ()
+            continue
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise RecipeError(
+                f'stage {stage.name}: tuning.soft_prompt_from "{source}" has no prompt for task "{missing[0]}"'
+                f"{nearest(missing[0], there)}; train it there too, or leave it out of data.tasks"
+            )
 
 
 def recipe_texts(recipe: Recipe) -> Iterator[str]:

@@ -34,7 +34,7 @@ def test_a_row_of_plain_labels_weighs_like_the_row_with_bounds():
     data = rows(5)
     for n in range(5):
         row = data[n]
-        plain = {"input_ids": row["input_ids"], "labels": row["labels"]}
+        plain = {key: row[key] for key in ("input_ids", "labels", "task")}
         for key, value in EpisodeCollator(OBJECTIVE)([row]).items():
             assert value.equal(EpisodeCollator(OBJECTIVE)([plain])[key]), key
 

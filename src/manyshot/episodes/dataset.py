@@ -25,7 +25,8 @@ class EpisodeDataset:
     """Many-shot training rows over many tasks, for any trainer that reads `input_ids` and `labels`.
 
     A row is `{"input_ids": (token,) int64, "labels": (token,) int64, "bounds": (example, 3) int64, "is_text": bool,
-    "is_general": bool}`, the last true for rows of `general` tasks, which `mix.general` mixes in.
+    "is_general": bool, "task": int}`: general are rows of `general` tasks, which `mix.general` mixes in; `task` is the number
+    among `tasks`, those of general tasks behind the others, -1 for plain text.
     `labels` marks every answer, or what `labels_of(ids, bounds)` says; `bounds` lets an objective weigh answers by
     shot. Every example is encoded once, when the dataset is made, those of large tasks into a cache on disk
     (`options.cache`) that the next dataset finds; a row costs no tokenisation. Workers, ranks and
@@ -143,6 +144,7 @@ class EpisodeDataset:
             "bounds": episode.bounds,
             "is_text": not episode.examples,
             "is_general": episode.is_general,
+            "task": episode.number,
         }
 
     def episode(self, n: int) -> Episode:
@@ -153,7 +155,7 @@ class EpisodeDataset:
             return self._text_row(rng)
         is_general = kind < self.mix.text + self.share_general
         probabilities = self.general_probabilities if is_general else self.probabilities
-        number = rng.choice(len(probabilities), p=probabilities)
+        number = int(rng.choice(len(probabilities), p=probabilities))
         number += len(self.probabilities) if is_general else 0
         encoded, options = self.tasks[number], self.options
         with_shots = self.mix.general_icl_format if is_general else self.mix.icl_format
@@ -172,7 +174,7 @@ class EpisodeDataset:
         chosen = choose_examples(
             lengths, len(encoded.header), options, rng, shortest=shortest, groups=groups, neighbours=neighbours
         )
-        return build_episode(encoded, self._pools[number][chosen].tolist(), is_general=is_general)
+        return build_episode(encoded, self._pools[number][chosen].tolist(), is_general=is_general, number=number)
 
     def _relabelled(self, number: int, rng: np.random.Generator) -> How | None:
         """Draw whether a row's labels are other ones; a task that never is draws nothing, and keeps the rows it always gave."""

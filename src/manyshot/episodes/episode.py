@@ -27,6 +27,8 @@ class Episode:
     """Positions of the examples in the task's training pool; empty for plain text."""
     is_general: bool = False
     """Whether the task is mixed in beside those that are learned."""
+    number: int = -1
+    """Of the task among those of the rows, general ones last; -1 for plain text."""
 
     @property
     def n_examples(self) -> int:
@@ -34,7 +36,9 @@ class Episode:
         return len(self.bounds)
 
 
-def build_episode(encoded: EncodedTask, examples: Sequence[int], *, is_general: bool = False) -> Episode:
+def build_episode(
+    encoded: EncodedTask, examples: Sequence[int], *, is_general: bool = False, number: int = -1
+) -> Episode:
     """Concatenate the header and the chosen examples, in that order."""
     prompts, answers = encoded.prompts.take(examples), encoded.answers.take(examples)
     pieces = [piece for both in zip(prompts, answers, strict=True) for piece in both]
@@ -44,7 +48,7 @@ def build_episode(encoded: EncodedTask, examples: Sequence[int], *, is_general: 
     bounds[:, 1:] = ends.reshape(-1, 2)
     bounds[:1, 0], bounds[1:, 0] = len(encoded.header), bounds[:-1, 2]
     ids = np.concatenate([encoded.header, *pieces]).astype(np.int32, copy=False)
-    return Episode(encoded.name, ids, bounds, tuple(int(i) for i in examples), is_general)
+    return Episode(encoded.name, ids, bounds, tuple(int(i) for i in examples), is_general, number)
 
 
 def answer_labels(ids: np.ndarray, bounds: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 A fused matrix is one parameter, so `requires_grad` cannot freeze its query rows alone. Two hooks do: the gradient of held
 rows is zero (they do not count in the clipped norm), and after every optimiser step their values are put back (weight decay,
-or an optimiser that mixes rows, would move them without a gradient).
+or an optimiser that mixes rows, would move them without a gradient). Trainers that put other parameters in their place, as
+FSDP and DeepSpeed do, lose both hooks, and the rows would move; `has_held_rows` is for them to ask.
 """
 
 import weakref
@@ -13,6 +14,8 @@ from typing import Any
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
+
+_MARK = "_holds_rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,15 @@ def hold_rows(chosen: Sequence[tuple[torch.nn.Parameter, torch.Tensor, int]]) ->
     return sum(one.n_held for one in held)
 
 
+def has_held_rows(model: Any) -> bool:
+    """Tell whether rows of any of a model's parameters are held."""
+    # a copy of a parameter has neither its hooks nor its mark
+    return any(hasattr(parameter, _MARK) for parameter in model.parameters())
+
+
 def _hold(parameter: torch.nn.Parameter, rows: torch.Tensor, axis: int) -> HeldRows:
     values = parameter.detach().index_select(axis, rows).clone()
+    setattr(parameter, _MARK, True)
     parameter.register_hook(lambda gradient: gradient.index_fill(axis, rows.to(gradient.device), 0))
     return HeldRows(weakref.ref(parameter), rows, axis, values)
 

@@ -66,10 +66,12 @@ class TunedModel:
         return f"{self.n_trained:,} of {self.n_parameters:,} parameters move ({self.n_trained / self.n_parameters:.2%})"
 
 
-def prepare_tuning(model: Any, options: TuningOptions, seed: int = 0) -> TunedModel:
+def prepare_tuning(model: Any, options: TuningOptions, seed: int = 0, tasks: Sequence[str] | None = None) -> TunedModel:
     """Switch on the gradients that the preset names; a LoRA preset wraps the model in adapters drawn from `seed`.
 
-    Raises ModelError where the architecture has no such parameters, or a LoRA field is unknown.
+    `tasks` names those that the rows number from 0, where each is to have a soft prompt of its own; without it one prompt
+    serves all. Raises ModelError where the architecture has no such parameters, a LoRA field is unknown, or a task has no
+    prompt.
     """
     preset = PRESETS[options.preset]
     if preset.lora:
@@ -83,12 +85,26 @@ def prepare_tuning(model: Any, options: TuningOptions, seed: int = 0) -> TunedMo
                 f"{options.preset}"
             )
         held = _move(model, options.preset, preset)
-    if options.preset == "soft_prompt":
-        attach_prompt(model, new_prompt(model, options.soft_prompt_tokens, seed), moves=True)
-    if options.soft_prompt_from is not None:
-        attach_prompt(model, load_prompt(options.soft_prompt_from).to(model.device), moves=False)
+    if options.preset == "soft_prompt" or options.soft_prompt_from is not None:
+        _put_prompts(model, options, seed, tasks)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) - held
     return TunedModel(model, trained, sum(p.numel() for p in model.parameters()))
+
+
+def _put_prompts(model: Any, options: TuningOptions, seed: int, tasks: Sequence[str] | None) -> None:
+    if tasks is not None and not tasks:
+        raise ModelError(
+            "tuning: the stage trains no task, and plain text is read without a soft prompt; leave the prompt out, or name "
+            "tasks in data.tasks"
+        )
+    if options.soft_prompt_from is None:
+        values = new_prompt(model, options.soft_prompt_tokens, seed, 1 if tasks is None else len(tasks))
+        attach_prompt(model, values, moves=True, tasks=tasks or ())
+        return
+    prompts = load_prompt(options.soft_prompt_from)
+    if tasks is not None:
+        prompts = prompts.of(tasks, options.soft_prompt_from)
+    attach_prompt(model, prompts.values.to(model.device), moves=False, tasks=prompts.tasks)
 
 
 def _move(model: Any, name: str, preset: Preset) -> int:

@@ -4,6 +4,7 @@
     loss_weights  (row, token)  weight of the loss on token t; 0 where it is no target
     shot_buckets  (row, token)  0: no example before the answer, b: 2^(b-1) .. 2^b - 1 examples; -1 elsewhere
     denominator   (row,)        each row's part of the global denominator
+    task          (row,)        number of the task that is learned, -1 for general rows and plain text; where rows say it
 
 and with preservation terms
 
@@ -58,6 +59,8 @@ class EpisodeCollator:
         n_answers = np.zeros(len(rows), np.int64)
         n_tokens = np.zeros(len(rows), np.int64)
         more = self._preservation_columns(len(rows), width)
+        if all("task" in row for row in rows):
+            more["task"] = np.array([-1 if row.get("is_general", False) else row["task"] for row in rows], np.int64)
         for i, row in enumerate(rows):
             n = len(row["input_ids"])
             bounds = row["bounds"] if "bounds" in row else bounds_of_labels(np.asarray(row["labels"]))

@@ -10,6 +10,8 @@ from transformers import Trainer, TrainingArguments
 
 from manyshot.errors import RecipeError
 from manyshot.files import read_json, write_json
+from manyshot.models.held import has_held_rows
+from manyshot.models.soft_prompt import ROW_TASKS, is_prompted
 from manyshot.objectives import ObjectiveOptions, fill_mask, keep_mask, target_nll, zero_and_few_shot
 from manyshot.training.checkpoints import newest_complete, rotate, seal
 from manyshot.training.collation import EpisodeCollator
@@ -20,7 +22,7 @@ METER_FILE = "meter.json"
 STAGING = ".staging"
 # columns of a batch that are the objective's, not the model's
 _COUNTS = ("denominator", "n_tokens", "n_answers", *KL_TERMS, "zero_shot_denominator", "few_shot_denominator")
-_OURS = (*_COUNTS, "loss_weights", "shot_buckets", "labels", "bounds", "is_text", "is_general")
+_OURS = (*_COUNTS, "loss_weights", "shot_buckets", "labels", "bounds", "is_text", "is_general", "task")
 
 
 class ManyShotTrainer(Trainer):
@@ -31,7 +33,7 @@ class ManyShotTrainer(Trainer):
     logits at target positions only (`logits_to_keep` with a (row, token) mask), so soft-caps, scales, adapters, DDP and
     FSDP act as always.
 
-    Raises nothing of its own; a loss that is not a number is logged as such.
+    RecipeError for what cannot be trained sharded over devices; a loss that is not a number is logged as such.
     """
 
     def __init__(
@@ -56,16 +58,23 @@ class ManyShotTrainer(Trainer):
         # the loss is divided by the whole batch's denominator, accumulation steps and ranks included
         self.loss_is_scaled_for_ga = True
         self._counts: dict[str, float] = {}
-        self.preservation = Preservation(self.objective.preservation, self._start_of_training(), self.meter)
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            self._refuse_what_is_lost_in_shards()
+        self.preservation = Preservation(self.objective.preservation, self.model, self.meter)
+        self._is_prompted = is_prompted(self.model)
 
-    def _start_of_training(self) -> Any:
+    def _refuse_what_is_lost_in_shards(self) -> None:
+        if has_held_rows(self.model):
+            raise RecipeError(
+                "tuning.preset: the rows of a fused matrix that must not move are held by hooks on its parameter, which fsdp "
+                "and deepspeed replace, so they would move; use full or lora, or train without fsdp and deepspeed"
+            )
         terms = self.objective.preservation
-        if (terms.needs_reference or terms.l2_sp is not None) and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+        if terms.needs_reference or terms.l2_sp is not None:
             raise RecipeError(
                 "objective.preservation: the start of a model that is sharded over devices cannot be kept; train without "
                 "fsdp and deepspeed, or leave kl_input, kl_icl and l2_sp out"
             )
-        return self.model
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
         """Return the averaging's denominator over accumulation steps and ranks. Private in transformers; see its tests."""
@@ -96,6 +105,8 @@ class ManyShotTrainer(Trainer):
         """Return sum(weight * -log p) over the global denominator, in training with the preservation terms."""
         ids, target = inputs["input_ids"], keep_mask(inputs["loss_weights"])
         columns = {key: value for key, value in inputs.items() if key not in _OURS}
+        if self._is_prompted and "task" in inputs:
+            columns[ROW_TASKS] = inputs["task"]
         is_training = num_items_in_batch is not None
         # an evaluation is the loss of the answers alone
         held = self.preservation.positions(inputs) if is_training else {}
