@@ -55,7 +55,7 @@ def test_generation_stops_where_the_rendered_turn_ends_and_keeps_lines(model, to
     turn = tokenizer.apply_chat_template([{"role": "assistant", "content": "two\nlines"}], tokenize=False)
 
     def generated(row, prompts, tokenizer, *, stop, **rest):
-        assert turn.endswith(f"two\nlines{stop}")
+        assert turn.rstrip().endswith(f"two\nlines{stop}")
         return [Generation(turn.split("assistant\n")[1].split(stop)[0], -1.0, 3, True) for _ in prompts]
 
     monkeypatch.setattr("manyshot.inference.primed.generate", generated)

@@ -1,5 +1,7 @@
 """Best-first label search must return what scoring every label returns, and read no node that cannot win."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyshot.errors import EvaluationError
-from manyshot.inference import ROOT, Chain, Prefix, build_trie, choose_labels
+from manyshot.inference import ROOT, Chain, Prefix, Reader, build_trie, choose_labels
+from manyshot.tasks import Example
 from tests import tiny
+from tests.episodes.tokenizers import marks_with_line_ends
 
 labels_strategy = st.lists(
     st.lists(st.integers(2, 9), min_size=1, max_size=4).map(tuple), min_size=2, max_size=12, unique=True
@@ -83,6 +87,31 @@ def test_search_on_a_model_equals_scoring_each_label_alone():
             n = len(label)
             expected = steps[-n - 1 : -1].gather(1, ids[0, -n:, None]).sum().item()
             assert logprob == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("end", [".", ")", "?"])
+def test_labels_that_share_a_token_with_the_stop_text_score_as_in_the_whole_text(end):
+    model, tokenizer, task = tiny.model("qwen3"), marks_with_line_ends(), tiny.word_task()
+    assert len(tokenizer) <= model.config.vocab_size
+    labels = (f"north{end}", "north", f"north{end} side{end}")
+    new = dict(zip(tiny.LABELS, labels, strict=True))
+    train = [Example(e.input, new[e.output]) for e in task.train]
+    task = replace(task, labels=labels, train=train, test=())
+    primed = Reader(model, tokenizer, cached=True).prime(task, train[:5])
+    (kept,) = primed.answer(["green piano"], full=True)
+    (fresh,) = primed.without_cache().answer(["green piano"], full=True)
+    assert kept.logprobs == pytest.approx(fresh.logprobs, abs=1e-4)
+    t = task.template
+    shown = "".join(t.render_prompt(e.input) + t.render_answer(e.output) + t.stop for e in train[:5])
+    before = tokenizer(t.render_header(task.instruction) + shown + t.render_prompt("green piano"))["input_ids"]
+    for label in labels:
+        whole = tokenizer(tokenizer.decode(before) + t.render_answer(label) + t.stop)["input_ids"]
+        assert whole[: len(before)] == before
+        with torch.inference_mode():
+            steps = torch.log_softmax(model(torch.tensor([whole])).logits[0].float(), -1)
+        expected = sum(float(steps[i - 1, whole[i]]) for i in range(len(before), len(whole)))
+        assert kept.logprobs[label] == pytest.approx(expected, abs=1e-4)
+    assert kept.output == max(labels, key=kept.logprobs.__getitem__)
 
 
 def test_fewer_nodes_are_read_than_there_are():

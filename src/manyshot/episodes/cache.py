@@ -26,7 +26,7 @@ PLACE = "MANYSHOT_CACHE"
 # fewer are encoded in a second or two, and kept in memory
 LARGE_EXAMPLES = 50_000
 # changes whenever the same rows would be encoded to other ids, or laid out otherwise
-_LAYOUT = "1"
+_LAYOUT = "2"
 # ids that weigh less are read into memory: answers of a task with labels above all
 _SMALL_BYTES = 1 << 20
 _KINDS = {"I32": np.dtype("<i4"), "I64": np.dtype("<i8")}

@@ -1,7 +1,9 @@
 """Encode text pieces once. The same pieces serve training, scoring and generation, so their tokens agree by construction.
 
 A tokenizer may put a mark in front of whatever it encodes (SentencePiece's space). A piece that continues a sequence must
-not get it, so it is encoded behind a sentinel and the sentinel's tokens are taken off again.
+not get it, so it is encoded behind a sentinel and the sentinel's tokens are taken off again. Another may join an answer's
+last character to the line end behind it (`.\\n` is one token of Llama 3's and Qwen's), so an answer and its stop text are
+encoded in one go.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,14 +50,17 @@ class Encoder:
         self.tokenizer = tokenizer
         self.opening = self._opening()
         self._frames: dict[tuple[Template, str], Frame] = {}
+        # frames whose stop text is known to be turned into tokens
+        self._ending: set[Frame] = set()
         plain, joined = self._encode(["x"])[0], self._encode(["\nx"])[0]
         self._marks_starts = joined[-len(plain) :] != plain or len(joined) == len(plain)
 
     def _opening(self) -> np.ndarray:
-        """Return what the tokenizer itself puts before a sequence: its beginning-of-sequence token, or nothing."""
-        bos = self.tokenizer.bos_token_id
-        ids = self.tokenizer("x")["input_ids"]
-        return np.array([bos] if bos is not None and ids and ids[0] == bos else [], np.int32)
+        """Return what the tokenizer itself puts before a sequence, a beginning-of-sequence token or others: (token,) int32."""
+        whole, plain = self.tokenizer("x")["input_ids"], self._encode(["x"])[0]
+        starts = range(len(whole) - len(plain) + 1)
+        before = next((i for i in starts if whole[i : i + len(plain)] == plain), 0)
+        return np.array(whole[:before], np.int32)
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         if not texts:
@@ -65,7 +70,7 @@ class Encoder:
         return made["input_ids"]
 
     def start(self, text: str) -> np.ndarray:
-        """Encode text that begins a sequence, with the opening token where the tokenizer has one: (token,) int32."""
+        """Encode text that begins a sequence, with the opening tokens where the tokenizer has some: (token,) int32."""
         ids = self._encode([text])[0] if text else []
         return np.concatenate([self.opening, np.array(ids, np.int32)])
 
@@ -124,17 +129,25 @@ class Encoder:
     def answers(self, task: Task, outputs: Sequence[str], *, stop: bool = True, instruction: bool = True) -> Pieces:
         """Return the tokens of each output's answer, with the stop text behind it unless `stop` is false.
 
-        A label is encoded once, however many examples have it.
+        A label is encoded once, however many examples have it. Raises EpisodeError where the tokenizer drops the stop text.
         """
         frame = self.frame(task, instruction=instruction)
-        end = self.continuation(frame.stop) if stop else np.empty(0, np.int32)
         distinct = {output: i for i, output in enumerate(dict.fromkeys(outputs))}
-        return Pieces.of(self._answers(frame, distinct, end), [distinct[output] for output in outputs])
+        return Pieces.of(self._answers(frame, distinct, stop=stop), [distinct[output] for output in outputs])
 
-    def _answers(self, frame: Frame, outputs: Iterable[str], end: np.ndarray) -> list[np.ndarray]:
+    def _answers(self, frame: Frame, outputs: Iterable[str], *, stop: bool = True) -> list[np.ndarray]:
         after = frame.turns.assistant if frame.turns is not None else ""
-        ids = self.continuations([frame.answer(output) for output in outputs], after=after)
-        return [np.concatenate([piece, end]) for piece in ids]
+        if stop and frame not in self._ending:
+            bare, ended = self.continuations([frame.answer("x"), frame.answer("x") + frame.stop], after=after)
+            if np.array_equal(bare, ended):
+                raise EpisodeError(
+                    f"{self.tokenizer.name_or_path or type(self.tokenizer).__name__} makes no token of the stop text "
+                    f"{frame.stop!r}, so no answer would have an end; choose another template.stop, one that it turns into "
+                    "tokens"
+                )
+            self._ending.add(frame)
+        end = frame.stop if stop else ""
+        return self.continuations([frame.answer(output) + end for output in outputs], after=after)
 
     def examples(self, task: Task, examples: Iterable[Example], *, instruction: bool = True) -> EncodedTask:
         """Encode a task's header and examples."""
@@ -151,7 +164,7 @@ class Encoder:
         Outputs that recur share an answer: all of a task with labels, else those within a lot of different ones.
         """
         frame = self.frame(task, instruction=instruction)
-        end, coming = self.continuation(frame.stop), iter(examples)
+        coming = iter(examples)
         number: dict[str, int] = {}
         which = [np.empty(0, np.int32)]
         while batch := list(islice(coming, BATCH)):
@@ -160,7 +173,7 @@ class Encoder:
             new = [output for output in dict.fromkeys(e.output for e in batch) if output not in number]
             number.update(zip(new, range(answers.n_pieces, answers.n_pieces + len(new)), strict=True))
             prompts.add(self._prompts(frame, [e.input for e in batch]))
-            answers.add(self._answers(frame, new, end))
+            answers.add(self._answers(frame, new))
             which.append(np.fromiter((number[e.output] for e in batch), np.int32, len(batch)))
         return np.concatenate(which)
 

@@ -24,6 +24,15 @@ class Frame:
         """Text that ends every answer."""
         return self.template.stop if self.turns is None else self.turns.stop
 
+    @property
+    def cut(self) -> str:
+        """Text at which a generated answer is over.
+
+        The stop text; of a turn's, the mark without white space around it. A chat model may say the mark and then end the
+        sequence, where between turns a line end follows.
+        """
+        return self.stop if self.turns is None else self.stop.strip()
+
     def question(self, text: str) -> str:
         """Return what a user turn says for an input."""
         return (self.lead + self.template.render_prompt(text)).strip()

@@ -9,7 +9,7 @@ import numpy as np
 
 from manyshot.errors import EvaluationError
 from manyshot.inference.channel import channel_logprobs, channel_task
-from manyshot.inference.generation import generate
+from manyshot.inference.generation import end_tokens, generate
 from manyshot.inference.labels import SearchScoring, choose_labels
 from manyshot.inference.prefix import ROOT, Chain, Prefix, Row
 from manyshot.inference.trie import LabelTrie, build_trie
@@ -130,8 +130,16 @@ class PrimedTask:
     def _generate(
         self, row: Row, prompts: Sequence[np.ndarray], parents: Sequence[int], max_new_tokens: int
     ) -> Iterator[Answer]:
-        template, stop = self.task.template, self.reader.encoder.frame(self.task).stop
-        found = generate(row, prompts, self.reader.tokenizer, stop=stop, max_new_tokens=max_new_tokens, parents=parents)
+        reader, template = self.reader, self.task.template
+        found = generate(
+            row,
+            prompts,
+            reader.tokenizer,
+            stop=reader.encoder.frame(self.task).cut,
+            max_new_tokens=max_new_tokens,
+            parents=parents,
+            ends=end_tokens(reader.model),
+        )
         for text in found:
             self.tokens_needed += text.n_tokens - 1
             yield Answer(template.parse_answer(text.text), text.logprob)

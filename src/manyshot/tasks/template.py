@@ -1,6 +1,6 @@
 r"""Template: how one example becomes prompt text and answer text. Knows nothing about tokens.
 
-A plain episode is one header and then, for each example, three pieces that are encoded apart:
+A plain episode is one header and then, for each example, a prompt and an answer with its end. These three are encoded apart:
 
     Classify the question by the type of its answer.\n      header   (once)
     Input: Where is Belize located ?\nOutput:               prompt   )
