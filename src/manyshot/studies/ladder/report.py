@@ -180,11 +180,9 @@ def _retention(
     def of_seed(method: str, number: int, shots: Sequence[int] = preset.shots) -> Judged:
         draws = range(number * preset.draws, (number + 1) * preset.draws)
         bits = summary["methods"][method].get("general_bits_per_byte")
-        own = [
-            [r for r in rows if r.method == method and r.draw in draws and r.shots in shots]
-            for rows in (scores, predictions)
-        ]
-        return Judged(own[0], own[1], bits)
+        own_scores = [s for s in scores if s.method == method and s.draw in draws and s.shots in shots]
+        answers = [p for p in predictions if p.method == method and p.draw in draws and p.shots in shots]
+        return Judged(own_scores, answers, bits)
 
     found = {}
     for method in preset.methods:

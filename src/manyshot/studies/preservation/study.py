@@ -32,7 +32,7 @@ from manyshot.studies.preset import PreservationPreset
 Say = Callable[[str], None]
 RESULT, WHERE = "preservation.json", "where.json"
 # methods that are also tuned on all training tasks at once
-DIVERSE_METHODS = ("full", "lora", "value_only", "mlp", "full+kl_input")
+DIVERSE_METHODS = ("full", "lora")
 # with less there is nothing to lose
 LEAST_GAIN_FROM_SHOTS = 0.15
 # a combination must teach this share of what full tuning does to be called best, and a learning rate of what others do
