@@ -114,7 +114,7 @@ class Run:
         else:
             self.say = lambda line: None
         training, judged = self._training(), self._judged()
-        held = [task for task, role in judged + self._guarding(training) if role in ("held_out", "dev")]
+        held = [task for task, role in judged + self._guarding(training, judged) if role in ("held_out", "dev")]
         known = {task.name for task in held}
         later = self.suite.load(self.suite.select(self.recipe.suite.held))
         held += [task for task in later if task.name not in known]
@@ -142,9 +142,9 @@ class Run:
             return []
         return self.suite.load(self.suite.select(stage.data.tasks))
 
-    def _guarding(self, training: TrainingTasks) -> list[tuple[Task, str]]:
+    def _guarding(self, training: TrainingTasks, judged: Sequence[tuple[Task, str]]) -> list[tuple[Task, str]]:
         """Return the tasks that guards probe and that are not judged; no training task may share their texts either."""
-        known = {task.name for task, _ in self._judged()}
+        known = {task.name for task, _ in judged}
         tasks = [
             task
             for stage in self.recipe.stages

@@ -112,11 +112,12 @@ def test_value_only_moves_the_value_rows_of_a_fused_matrix_and_no_bit_of_the_oth
     assert tuned.n_trained == N_LAYERS * len(values) * per_value
 
 
+@pytest.mark.parametrize("preset", ["qk_only", "value_frozen"])
 @pytest.mark.parametrize("architecture", FUSED)
-def test_qk_only_is_the_rest_of_value_only(architecture):
+def test_what_leaves_values_alone_moves_every_other_row_of_a_fused_matrix(architecture, preset):
     model = tiny.model(architecture)
     before = fused_weights(model, architecture)
-    prepare_tuning(model, TuningOptions(preset="qk_only"))
+    prepare_tuning(model, TuningOptions(preset=preset))
     step(model)
     values = value_rows(architecture)
     others = [i for i in range(before[0].shape[0]) if i not in values]
@@ -127,21 +128,15 @@ def test_qk_only_is_the_rest_of_value_only(architecture):
 
 
 @pytest.mark.parametrize("architecture", FUSED)
-def test_value_frozen_holds_the_value_rows_of_a_fused_matrix_while_everything_else_moves(architecture):
+def test_value_frozen_moves_everything_beside_the_fused_matrices_too(architecture):
     model = tiny.model(architecture)
-    before, start = fused_weights(model, architecture), copy.deepcopy(model.state_dict())
+    held = len(value_rows(architecture)) * sum(w[0].numel() for w in fused_weights(model, architecture))
+    start = copy.deepcopy(model.state_dict())
     tuned = prepare_tuning(model, TuningOptions(preset="value_frozen"))
     step(model)
-    values = value_rows(architecture)
-    others = [i for i in range(before[0].shape[0]) if i not in values]
-    for was, now in zip(before, fused_weights(model, architecture), strict=True):
-        assert torch.equal(was[values], now[values])
-        assert (was[others] != now[others]).any(-1).all()
     elsewhere = [n for n, _ in model.named_parameters() if FUSED[architecture] not in n]
     assert not any(torch.equal(start[n], model.state_dict()[n]) for n in elsewhere)
-    assert tuned.n_trained == tuned.n_parameters - N_LAYERS * len(values) * (
-        sum(w[0].numel() for w in before) // N_LAYERS
-    )
+    assert tuned.n_trained == tuned.n_parameters - held
 
 
 def test_held_rows_survive_an_optimiser_that_moves_everything():

@@ -133,14 +133,7 @@ def _freeze(model: Any, parts: Sequence[Part]) -> int:
     model.requires_grad_(True)
     for part in parts:
         part.module.requires_grad_(part.outputs is not None)
-    return hold_rows(
-        [
-            (p, part.outputs, output_axis(part.module) if p.dim() > 1 else 0)
-            for part in parts
-            if part.outputs is not None
-            for p in part.module.parameters()
-        ]
-    )
+    return hold_rows([one for p in parts if p.outputs is not None for one in _rows_of(p.module, p.outputs)])
 
 
 def _add_lora(model: Any, name: str, preset: Preset, fields: dict[str, Any], seed: int) -> tuple[Any, int]:
@@ -235,6 +228,11 @@ def _others(part: Part, module: Any) -> list[tuple[Any, torch.Tensor, int]]:
     others = torch.ones(part.n_outputs, dtype=torch.bool)
     others[part.outputs] = False
     rows = others.nonzero().flatten()
+    return _rows_of(module, rows)
+
+
+def _rows_of(module: Any, rows: torch.Tensor) -> list[tuple[Any, torch.Tensor, int]]:
+    """Return (parameter, rows, axis) of these outputs in each parameter of a module."""
     return [(p, rows, output_axis(module) if p.dim() > 1 else 0) for p in module.parameters()]
 
 
